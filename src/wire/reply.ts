@@ -1,0 +1,254 @@
+// The one way an answer leaves: head, body, end, on any kind of socket, whoever makes the answer.
+// Promises: bodies go out in slices of at most 64 KB and wait for drain; a message that cannot be finished is cut, never ended.
+// Refuses: bytes beyond the declared length (cut), a second head (a defect).
+
+import type { Socket } from 'node:net';
+import type { Bytes, Ms } from '../base/units.ts';
+import { statusLine } from './status.ts';
+
+/** The largest piece handed to a socket at once: a stalled reader holds no more than two of them. */
+export const SLICE_BYTES: Bytes = 64 * 1024;
+
+/** How the body is framed: by Content-Length, by the chunked coding, by the end of the connection, or there is none. */
+export type Framing = 'length' | 'chunked' | 'close' | 'none';
+
+export interface ReplyEnd {
+  /** The message left whole (handed to the kernel, not yet read by the client). */
+  readonly clean: boolean;
+  /** Whether the connection may carry another request. */
+  readonly keepAlive: boolean;
+}
+
+export class Reply {
+  readonly #socket: Socket;
+  readonly #minor: number;
+  readonly #sendMs: Ms;
+  readonly #onEnd: (end: ReplyEnd) => void;
+  #keepAlive: boolean;
+  #framing: Framing = 'none';
+  #left = 0;
+  #rest: Buffer | undefined;
+  #restAt = 0;
+  #waiting = false;
+  #ended = false;
+
+  /** Set by the head. */
+  status = 0;
+  /** Body bytes handed to the socket. */
+  bytes: Bytes = 0;
+  /** Called once when the socket takes bytes again after `write` said false. */
+  onDrain: (() => void) | undefined;
+  /** Called once when the client went away before the end. */
+  onGone: (() => void) | undefined;
+
+  constructor(socket: Socket, minor: number, keepAlive: boolean, sendMs: Ms, onEnd: (end: ReplyEnd) => void) {
+    this.#socket = socket;
+    this.#minor = minor;
+    this.#keepAlive = keepAlive;
+    this.#sendMs = sendMs;
+    this.#onEnd = onEnd;
+  }
+
+  get started(): boolean {
+    return this.status !== 0;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether the client can read the chunked coding. */
+  get canChunk(): boolean {
+    return this.#minor === 1;
+  }
+
+  /** The connection ends after this answer. */
+  closeAfter(): void {
+    this.#keepAlive = false;
+  }
+
+  /** An interim answer (1xx); nothing when the final head has left. */
+  interim(status: number): void {
+    if (!this.started && !this.#ended && this.#minor === 1) this.#socket.write(`${statusLine(status)}\r\n`, 'latin1');
+  }
+
+  /** A whole answer: `lines` are field lines with their line ends, framing fields included. */
+  whole(status: number, lines: string, body: Buffer | undefined): void {
+    if (body === undefined || body.length === 0) {
+      this.#head(status, lines, 'none', undefined);
+      this.#finish();
+      return;
+    }
+    this.#left = body.length;
+    const first = body.length <= SLICE_BYTES ? body : body.subarray(0, SLICE_BYTES);
+    this.#head(status, lines, 'length', first);
+    if (first.length === body.length) {
+      this.#finish();
+      return;
+    }
+    this.#rest = body;
+    this.#restAt = first.length;
+    this.#pump();
+  }
+
+  /**
+   * The head of an answer whose body follows by `write`. With `length` undefined the body is chunked, or framed by the end of
+   * the connection for HTTP/1.0; `lines` must not hold framing fields then. With `length` they must hold Content-Length.
+   */
+  begin(status: number, lines: string, length: number | undefined): void {
+    if (length !== undefined) {
+      this.#left = length;
+      this.#head(status, lines, 'length', undefined);
+    } else if (this.#minor === 1) this.#head(status, `${lines}Transfer-Encoding: chunked\r\n`, 'chunked', undefined);
+    else {
+      this.#keepAlive = false;
+      this.#head(status, lines, 'close', undefined);
+    }
+  }
+
+  /** Until `uncork`, what is written leaves in one piece. */
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  /** More of the body. False: wait for `onDrain` before the next write. The bytes must not change afterwards. */
+  write(data: Buffer): boolean {
+    if (this.#ended || data.length === 0) return true;
+    if (this.#rest !== undefined) throw new Error('write before drain');
+    if (this.#framing === 'length') {
+      if (data.length > this.#left) {
+        this.abort();
+        return true;
+      }
+    }
+    if (data.length > SLICE_BYTES) {
+      this.#rest = data;
+      this.#restAt = 0;
+      this.#pump();
+      return this.#rest === undefined;
+    }
+    return this.#slice(data) || this.#stall();
+  }
+
+  /** The body is complete. With bytes missing of a declared length the connection is cut instead. */
+  end(): void {
+    if (this.#ended) return;
+    if (this.#framing === 'length' && this.#left !== 0) {
+      this.abort();
+      return;
+    }
+    if (this.#framing === 'chunked') this.#socket.write('0\r\n\r\n', 'latin1');
+    this.#finish();
+  }
+
+  /** Cuts the connection so that the client sees it: a length left open, no last chunk, or a reset where only the end frames. */
+  abort(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#framing === 'close') this.#socket.resetAndDestroy();
+    else this.#socket.destroy();
+    this.#settle(false);
+  }
+
+  /** The socket closed or failed: whoever writes is told. Called by the connection. */
+  gone(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#settle(false);
+  }
+
+  /** The socket took all it was given. Called by the connection. */
+  drained(): void {
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    this.#socket.setTimeout(0);
+    if (this.#rest !== undefined) {
+      this.#pump();
+      if (this.#rest !== undefined || this.#waiting) return;
+    }
+    const call = this.onDrain;
+    this.onDrain = undefined;
+    call?.();
+  }
+
+  #head(status: number, lines: string, framing: Framing, first: Buffer | undefined): void {
+    if (this.started) throw new Error('a second head');
+    this.status = status;
+    this.#framing = framing;
+    if (this.#ended) return;
+    const connection = this.#keepAlive
+      ? this.#minor === 1
+        ? '\r\n'
+        : 'Connection: keep-alive\r\n\r\n'
+      : 'Connection: close\r\n\r\n';
+    const text = statusLine(status) + lines + connection;
+    if (first === undefined) {
+      this.#socket.write(text, 'latin1');
+      return;
+    }
+    this.#socket.cork();
+    this.#socket.write(text, 'latin1');
+    this.#slice(first);
+    this.#socket.uncork();
+  }
+
+  #slice(data: Buffer): boolean {
+    this.bytes += data.length;
+    if (this.#framing !== 'chunked') {
+      this.#left -= data.length;
+      return this.#socket.write(data);
+    }
+    this.#socket.cork();
+    this.#socket.write(`${data.length.toString(16)}\r\n`, 'latin1');
+    this.#socket.write(data);
+    const room = this.#socket.write('\r\n', 'latin1');
+    this.#socket.uncork();
+    return room;
+  }
+
+  #pump(): void {
+    const body = this.#rest!;
+    while (!this.#ended) {
+      const end = Math.min(this.#restAt + SLICE_BYTES, body.length);
+      const room = this.#slice(body.subarray(this.#restAt, end));
+      this.#restAt = end;
+      if (end === body.length) {
+        this.#rest = undefined;
+        if (this.#framing === 'length' && this.#left === 0) this.#finish();
+        else if (!room) this.#stall();
+        return;
+      }
+      if (!room) {
+        this.#stall();
+        return;
+      }
+    }
+  }
+
+  // node:net refreshes this timer while the kernel still takes bytes: it fires for a client that reads nothing at all.
+  #stall(): false {
+    this.#waiting = true;
+    this.#socket.setTimeout(this.#sendMs);
+    return false;
+  }
+
+  #finish(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#settle(true);
+  }
+
+  #settle(clean: boolean): void {
+    if (this.#waiting) this.#socket.setTimeout(0);
+    this.#rest = undefined;
+    this.onDrain = undefined;
+    const gone = this.onGone;
+    this.onGone = undefined;
+    this.#onEnd({ clean, keepAlive: clean && this.#keepAlive });
+    if (!clean) gone?.();
+  }
+}

@@ -1,0 +1,395 @@
+// The one scanner of HTTP/1.1 message heads (RFC 9112): the strict gate for requests and for answers of peers.
+// It reads raw bytes once, wherever they are split, and remembers where every field lies; nothing is copied before the head ends.
+// Promises: a head it accepts has exactly one reading. Refuses, at the first byte that shows it: bare CR or LF, folded lines,
+// space before a colon, control bytes, doubled Host or Content-Length, a length beside a transfer coding, any coding but
+// `chunked`, targets with bytes outside visible ASCII or with a fragment, versions other than 1.0 and 1.1, heads over the limit.
+
+import { Fault } from '../base/fault.ts';
+import type { Reason } from '../base/reasons.ts';
+import type { Bytes } from '../base/units.ts';
+import { FIELD_NAMES, FIELD_NUMBER, type FieldName, fieldNumber } from './fields.ts';
+import type { HeaderPair } from './headers.ts';
+
+export interface HeadLimits {
+  /** Start line and fields with their line ends. */
+  readonly maxBytes: Bytes;
+  readonly maxFields: number;
+}
+
+export type HeadKind = 'request' | 'response';
+export type ScanResult = 'more' | 'done' | 'refused';
+
+// What a byte may be part of, as bits.
+const TOKEN = 1;
+const VALUE = 2;
+const TARGET = 4;
+
+const CLASS = new Uint8Array(256);
+for (let byte = 0; byte < 256; byte += 1) {
+  if (byte === 0x09 || (byte >= 0x20 && byte !== 0x7f)) CLASS[byte]! |= VALUE;
+  if (byte > 0x20 && byte < 0x7f && byte !== 0x23) CLASS[byte]! |= TARGET;
+}
+for (const byte of Buffer.from("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", 'latin1'))
+  CLASS[byte]! |= TOKEN;
+
+/** Methods whose requests have one plain reading; what a site allows of them is its own affair. TRACE and CONNECT are not here. */
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PURGE']);
+
+const CR = 0x0d;
+const LF = 0x0a;
+const SP = 0x20;
+const TAB = 0x09;
+const COLON = 0x3a;
+
+// Where the scanner stands.
+const AT_START = 0;
+const AT_START_LF = 1;
+const IN_LINE = 2;
+const LINE_LF = 3;
+const AT_FIELD = 4;
+const IN_NAME = 5;
+const BEFORE_VALUE = 6;
+const IN_VALUE = 7;
+const VALUE_LF = 8;
+const END_LF = 9;
+
+const HOST = FIELD_NUMBER.host;
+const CONTENT_LENGTH = FIELD_NUMBER['content-length'];
+const TRANSFER_ENCODING = FIELD_NUMBER['transfer-encoding'];
+
+export class HeadScanner {
+  readonly #kind: HeadKind;
+  readonly #maxBytes: number;
+  readonly #maxFields: number;
+  /** Four offsets a field: name start and end, value start and end, relative to the head's first byte. */
+  readonly #spans: Int32Array;
+  readonly #numbers: Uint8Array;
+  /** For each field number: the index of its first line plus one, 0 when absent; and how many lines it has. */
+  readonly #first: Uint16Array;
+  readonly #lines: Uint16Array;
+
+  #state = AT_START;
+  #at = 0;
+  #hash = 0;
+  #count = 0;
+  #lineStart = 0;
+  #blankLines = 0;
+  #raw = '';
+  #fault: Fault | undefined;
+
+  method = '';
+  target = '';
+  /** Minor version: 0 or 1. */
+  minor = 1;
+  status = 0;
+  /** The head's length in bytes, blank line included; valid after `done`. */
+  length = 0;
+  /** Declared body length, -1 when none is declared. */
+  contentLength = -1;
+  chunked = false;
+  keepAlive = true;
+
+  constructor(kind: HeadKind, limits: HeadLimits) {
+    this.#kind = kind;
+    this.#maxBytes = limits.maxBytes;
+    this.#maxFields = limits.maxFields;
+    this.#spans = new Int32Array(limits.maxFields * 4);
+    this.#numbers = new Uint8Array(limits.maxFields);
+    this.#first = new Uint16Array(FIELD_NAMES.length + 1);
+    this.#lines = new Uint16Array(FIELD_NAMES.length + 1);
+  }
+
+  /** Forget everything; the next byte begins a new head. */
+  reset(): void {
+    this.#state = AT_START;
+    this.#at = 0;
+    this.#count = 0;
+    this.#lineStart = 0;
+    this.#blankLines = 0;
+    this.#raw = '';
+    this.#fault = undefined;
+    this.#first.fill(0);
+    this.#lines.fill(0);
+    this.contentLength = -1;
+    this.chunked = false;
+    this.keepAlive = true;
+    this.status = 0;
+  }
+
+  /** Whether a byte of a head was seen (blank lines before it do not count). */
+  get begun(): boolean {
+    return this.#state !== AT_START && this.#state !== AT_START_LF;
+  }
+
+  /** Why the head was refused; only after `refused`. */
+  get fault(): Fault {
+    return this.#fault ?? new Fault('DECKLE_INTERNAL', 'no refusal to ask for');
+  }
+
+  /**
+   * Goes on with the head that begins at `bytes[from]` and is known up to `to`. Call again with more bytes after `more`;
+   * the head's first byte must be `from` each time (the buffer may be another one). After `done`, `length` bytes were used.
+   */
+  scan(bytes: Buffer, from: number, to: number): ScanResult {
+    const end = Math.min(to, from + this.#maxBytes);
+    let at = from + this.#at;
+    let state = this.#state;
+    let hash = this.#hash;
+    while (at < end) {
+      const byte = bytes[at]!;
+      switch (state) {
+        case IN_VALUE:
+          if ((CLASS[byte]! & VALUE) !== 0) break;
+          if (byte !== CR) return this.#refuse('DECKLE_BAD_REQUEST', 'header');
+          this.#closeValue(bytes, from, at);
+          state = VALUE_LF;
+          break;
+        case IN_NAME:
+          if ((CLASS[byte]! & TOKEN) !== 0) {
+            hash = (Math.imul(hash, 31) + (byte | 0x20)) | 0;
+            break;
+          }
+          if (byte !== COLON) return this.#refuse('DECKLE_BAD_REQUEST', 'header');
+          this.#closeName(bytes, from, at, hash);
+          state = BEFORE_VALUE;
+          break;
+        case BEFORE_VALUE:
+          if (byte === SP || byte === TAB) break;
+          this.#spans[this.#count * 4 + 2] = at - from;
+          if (byte === CR) {
+            this.#closeValue(bytes, from, at);
+            state = VALUE_LF;
+          } else if ((CLASS[byte]! & VALUE) !== 0) state = IN_VALUE;
+          else return this.#refuse('DECKLE_BAD_REQUEST', 'header');
+          break;
+        case VALUE_LF:
+          if (byte !== LF) return this.#refuse('DECKLE_BAD_REQUEST', 'header');
+          state = AT_FIELD;
+          break;
+        case AT_FIELD:
+          if (byte === CR) {
+            state = END_LF;
+            break;
+          }
+          if ((CLASS[byte]! & TOKEN) === 0) return this.#refuse('DECKLE_BAD_REQUEST', 'header');
+          if (this.#count >= this.#maxFields) return this.#refuse('DECKLE_HEADERS_TOO_LARGE', 'headers-too-large');
+          this.#spans[this.#count * 4] = at - from;
+          hash = byte | 0x20;
+          state = IN_NAME;
+          break;
+        case END_LF:
+          if (byte !== LF) return this.#refuse('DECKLE_BAD_REQUEST', 'header');
+          this.length = at + 1 - from;
+          return this.#finish(bytes, from);
+        case IN_LINE:
+          if (byte === CR) {
+            if (!this.#startLine(bytes.toString('latin1', from + this.#lineStart, at))) return 'refused';
+            state = LINE_LF;
+          } else if ((CLASS[byte]! & VALUE) === 0 || byte === TAB) return this.#refuse('DECKLE_BAD_REQUEST', 'request-line');
+          break;
+        case LINE_LF:
+          if (byte !== LF) return this.#refuse('DECKLE_BAD_REQUEST', 'request-line');
+          state = AT_FIELD;
+          break;
+        case AT_START:
+          // RFC 9112 §2.2: a server should ignore at least one empty line before the request line.
+          if (byte === CR && this.#kind === 'request' && this.#blankLines === 0) {
+            this.#blankLines = 1;
+            state = AT_START_LF;
+            break;
+          }
+          if ((CLASS[byte]! & TOKEN) === 0) return this.#refuse('DECKLE_BAD_REQUEST', 'request-line');
+          this.#lineStart = at - from;
+          state = IN_LINE;
+          break;
+        default:
+          if (byte !== LF) return this.#refuse('DECKLE_BAD_REQUEST', 'request-line');
+          state = AT_START;
+          break;
+      }
+      at += 1;
+    }
+    this.#at = at - from;
+    this.#state = state;
+    this.#hash = hash;
+    if (this.#at >= this.#maxBytes) {
+      return state <= LINE_LF && this.#kind === 'request'
+        ? this.#refuse('DECKLE_TARGET_TOO_LONG', 'target-too-long')
+        : this.#refuse('DECKLE_HEADERS_TOO_LARGE', 'headers-too-large');
+    }
+    return 'more';
+  }
+
+  /** Number of field lines. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The first value of a field, or undefined. */
+  get(name: FieldName): string | undefined {
+    const index = this.#first[FIELD_NUMBER[name]]!;
+    return index === 0 ? undefined : this.valueAt(index - 1);
+  }
+
+  /** All values of a field joined as one list (RFC 9110 §5.3), or undefined. */
+  list(name: FieldName): string | undefined {
+    const number = FIELD_NUMBER[name];
+    const first = this.#first[number]!;
+    if (first === 0) return undefined;
+    let joined = this.valueAt(first - 1);
+    if (this.#lines[number] === 1) return joined;
+    for (let at = first; at < this.#count; at += 1) if (this.#numbers[at] === number) joined += `, ${this.valueAt(at)}`;
+    return joined;
+  }
+
+  /** How many lines a field has. */
+  lines(name: FieldName): number {
+    return this.#lines[FIELD_NUMBER[name]]!;
+  }
+
+  /** Field number (wire/fields.ts) of line `at`, 0 when it is not one of ours. */
+  numberAt(at: number): number {
+    return this.#numbers[at]!;
+  }
+
+  /** Name of line `at` as it was written. */
+  nameAt(at: number): string {
+    return this.#raw.slice(this.#spans[at * 4], this.#spans[at * 4 + 1]);
+  }
+
+  valueAt(at: number): string {
+    return this.#raw.slice(this.#spans[at * 4 + 2], this.#spans[at * 4 + 3]);
+  }
+
+  /** `Name: value\r\n` of line `at`, as it was written but for the white space around the value. */
+  lineAt(at: number): string {
+    return `${this.nameAt(at)}: ${this.valueAt(at)}\r\n`;
+  }
+
+  /** Any field by lower-case name, for those that are not ours: a search. Values are joined as one list. */
+  find(lowerName: string): string | undefined {
+    let joined: string | undefined;
+    for (let at = 0; at < this.#count; at += 1) {
+      if (this.#spans[at * 4 + 1]! - this.#spans[at * 4]! !== lowerName.length) continue;
+      if (this.nameAt(at).toLowerCase() !== lowerName) continue;
+      joined = joined === undefined ? this.valueAt(at) : `${joined}, ${this.valueAt(at)}`;
+    }
+    return joined;
+  }
+
+  /** Every field as a pair of lower-case name and value, in order. */
+  pairs(): HeaderPair[] {
+    const pairs: HeaderPair[] = [];
+    for (let at = 0; at < this.#count; at += 1) pairs.push([this.nameAt(at).toLowerCase(), this.valueAt(at)]);
+    return pairs;
+  }
+
+  #refuse(code: ConstructorParameters<typeof Fault>[0], reason: Reason): 'refused' {
+    this.#fault = new Fault(code, undefined, reason);
+    return 'refused';
+  }
+
+  #closeName(bytes: Buffer, from: number, at: number, hash: number): void {
+    const index = this.#count;
+    const start = this.#spans[index * 4]!;
+    this.#spans[index * 4 + 1] = at - from;
+    const number = fieldNumber(hash, bytes, from + start, at);
+    this.#numbers[index] = number;
+    if (number === 0) return;
+    if (this.#lines[number] === 0) this.#first[number] = index + 1;
+    this.#lines[number]! += 1;
+  }
+
+  #closeValue(bytes: Buffer, from: number, at: number): void {
+    const start = from + this.#spans[this.#count * 4 + 2]!;
+    let end = at;
+    while (end > start && (bytes[end - 1] === SP || bytes[end - 1] === TAB)) end -= 1;
+    this.#spans[this.#count * 4 + 3] = end - from;
+    this.#count += 1;
+  }
+
+  #startLine(line: string): boolean {
+    const good = this.#kind === 'request' ? this.#requestLine(line) : this.#statusLine(line);
+    if (good && this.#fault === undefined) return true;
+    this.#fault ??= new Fault('DECKLE_BAD_REQUEST', undefined, 'request-line');
+    return false;
+  }
+
+  // RFC 9112 §3: method SP request-target SP HTTP-version, single spaces, nothing around them.
+  #requestLine(line: string): boolean {
+    const first = line.indexOf(' ');
+    const last = line.lastIndexOf(' ');
+    if (first <= 0 || last <= first + 1 || line.indexOf(' ', first + 1) !== last) return false;
+    const version = line.slice(last + 1);
+    if (version === 'HTTP/1.1') this.minor = 1;
+    else if (version === 'HTTP/1.0') this.minor = 0;
+    else {
+      if (/^HTTP\/\d\.\d$/.test(version)) this.#fault = new Fault('DECKLE_VERSION');
+      return false;
+    }
+    for (let at = 0; at < first; at += 1) if ((CLASS[line.charCodeAt(at)]! & TOKEN) === 0) return false;
+    for (let at = first + 1; at < last; at += 1) {
+      if ((CLASS[line.charCodeAt(at)]! & TARGET) === 0) {
+        this.#fault = new Fault('DECKLE_BAD_REQUEST', undefined, 'target');
+        return false;
+      }
+    }
+    this.method = line.slice(0, first);
+    if (!METHODS.has(this.method)) {
+      this.#fault = new Fault('DECKLE_METHOD_NOT_ALLOWED');
+      return false;
+    }
+    this.target = line.slice(first + 1, last);
+    return true;
+  }
+
+  // RFC 9112 §4: HTTP-version SP 3DIGIT SP reason-phrase; the space before an absent phrase may be absent too.
+  #statusLine(line: string): boolean {
+    const match = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: |$)/.exec(line);
+    if (match === null) return false;
+    this.minor = match[1] === '1' ? 1 : 0;
+    this.status = Number(match[2]);
+    return true;
+  }
+
+  #finish(bytes: Buffer, from: number): ScanResult {
+    this.#raw = bytes.toString('latin1', from, from + this.length);
+    if (this.#kind === 'request') {
+      // RFC 9112 §3.2: exactly one Host in HTTP/1.1; a second one is refused in any version.
+      const hosts = this.#lines[HOST]!;
+      if (hosts > 1 || (hosts === 0 && this.minor === 1)) return this.#refuse('DECKLE_BAD_HOST', 'host');
+    }
+    if (!this.#framing()) return this.#refuse('DECKLE_BAD_REQUEST', 'framing');
+    this.keepAlive = this.#persistence();
+    return 'done';
+  }
+
+  // RFC 9112 §6: one reading of where the body ends, or none at all.
+  #framing(): boolean {
+    const lengths = this.#lines[CONTENT_LENGTH]!;
+    const codings = this.#lines[TRANSFER_ENCODING]!;
+    if (lengths > 1 || codings > 1 || (lengths === 1 && codings === 1)) return false;
+    if (codings === 1) {
+      if (this.minor === 0) return false;
+      if (this.get('transfer-encoding')!.toLowerCase() !== 'chunked') return false;
+      this.chunked = true;
+    }
+    if (lengths === 1) {
+      const text = this.get('content-length')!;
+      if (!/^\d{1,15}$/.test(text)) return false;
+      this.contentLength = Number(text);
+    }
+    return true;
+  }
+
+  // RFC 9112 §9.3.
+  #persistence(): boolean {
+    const connection = this.list('connection');
+    if (connection === undefined) return this.minor === 1;
+    const tokens = connection.toLowerCase().split(',');
+    for (const token of tokens) if (token.trim() === 'close') return false;
+    if (this.minor === 1) return true;
+    for (const token of tokens) if (token.trim() === 'keep-alive') return true;
+    return false;
+  }
+}
