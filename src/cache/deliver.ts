@@ -1,0 +1,187 @@
+// An answer on its way to the client: conditions, ranges, HEAD, Age and Cache-Status, from a stored answer or from a flight.
+// Promises: a length that was declared is kept or the connection is cut; conditions and ranges apply to 200 only.
+
+import { randomBytes } from 'node:crypto';
+import type { Fault } from '../base/fault.ts';
+import type { Bytes } from '../base/units.ts';
+import { notModified, rangeConditionHolds, type Validators } from '../wire/conditional.ts';
+import { contentRange, multipartParts, parseRange, unsatisfiedRange } from '../wire/range.ts';
+import { SLICE_BYTES } from '../wire/reply.ts';
+import type { HeadScanner } from '../wire/scanner.ts';
+import { isBodiless } from '../wire/status.ts';
+import type { Answer, PreparedHead } from './answer.ts';
+import type { Flight, FlightReader } from './flight.ts';
+import type { NodeRequest, Outcome } from './request.ts';
+
+/** The lines that differ by request: who asked, how it was answered, how old it is. */
+function momentLines(r: NodeRequest, head: PreparedHead, node: string, age: number, outcome: Outcome): string {
+  const detail = outcome.reason === undefined ? '' : `; detail=${outcome.reason}`;
+  const peer = r.peer ? `X-Deckle-Result: ${outcome.result}\r\nX-Deckle-Site: ${r.site.index}\r\n` : '';
+  return `Age: ${age}\r\nCache-Status: ${head.upstreamStatus}${node}; ${outcome.status}${detail}\r\nX-Request-Id: ${r.id}\r\n${peer}`;
+}
+
+function isNotModified(head: HeadScanner, stored: Validators): boolean {
+  const ifNoneMatch = head.list('if-none-match');
+  const ifModifiedSince = head.get('if-modified-since');
+  if (ifNoneMatch === undefined && ifModifiedSince === undefined) return false;
+  return notModified({ ifNoneMatch, ifModifiedSince }, stored);
+}
+
+function isRangeAsked(head: HeadScanner, stored: Validators): boolean {
+  return head.lines('range') === 1 && rangeConditionHolds(head.get('if-range'), stored);
+}
+
+/** Sends a stored answer. */
+export function deliverStored(r: NodeRequest, answer: Answer, node: string, age: number, outcome: Outcome): void {
+  const { head, reply } = r.x;
+  const prepared = answer.facts.head;
+  const moment = momentLines(r, prepared, node, age, outcome);
+  const body = answer.body;
+  if (answer.status === 200) {
+    if (isNotModified(head, prepared)) {
+      reply.whole(304, prepared.notModifiedLines + moment, undefined);
+      return;
+    }
+    if (!r.isHead && isRangeAsked(head, prepared)) {
+      const range = parseRange(head.get('range'), body.length);
+      if (range.kind === 'unsatisfiable') {
+        reply.whole(416, `${moment}Content-Range: ${unsatisfiedRange(body.length)}\r\nContent-Length: 0\r\n`, undefined);
+        return;
+      }
+      if (range.kind === 'one') {
+        const part = body.subarray(range.first, range.last + 1);
+        reply.whole(206, rangeLines(prepared.lines + moment, range, body.length), part);
+        return;
+      }
+      if (range.kind === 'many' && sendParts(r, answer, moment, range.ranges)) return;
+    }
+  }
+  const framing = isBodiless(answer.status) ? '' : `Content-Length: ${body.length}\r\n`;
+  const ranges = answer.status === 200 ? 'Accept-Ranges: bytes\r\n' : '';
+  reply.whole(answer.status, prepared.lines + moment + ranges + framing, r.isHead || framing === '' ? undefined : body);
+}
+
+function rangeLines(lines: string, range: { readonly first: Bytes; readonly last: Bytes }, length: Bytes): string {
+  return `${lines}Content-Range: ${contentRange(range, length)}\r\nContent-Length: ${range.last - range.first + 1}\r\n`;
+}
+
+// Several ranges in one multipart answer. False when the whole body would be shorter: the caller sends that.
+function sendParts(
+  r: NodeRequest,
+  answer: Answer,
+  moment: string,
+  ranges: readonly { readonly first: Bytes; readonly last: Bytes }[],
+): boolean {
+  const prepared = answer.facts.head;
+  const multipart = multipartParts(ranges, answer.body.length, prepared.contentType, randomBytes(12).toString('hex'));
+  if (multipart.contentLength >= answer.body.length) return false;
+  const pieces: Buffer[] = [];
+  for (const part of multipart.parts)
+    pieces.push(Buffer.from(part.head, 'latin1'), answer.body.subarray(part.first, part.last + 1));
+  pieces.push(Buffer.from(multipart.tail, 'latin1'));
+  const lines = prepared.lines.replace(/^content-type: [^\r]*\r\n/im, '');
+  const framing = `Content-Type: ${multipart.contentType}\r\nContent-Length: ${multipart.contentLength}\r\n`;
+  r.x.reply.whole(206, lines + moment + framing, Buffer.concat(pieces, multipart.contentLength));
+  return true;
+}
+
+/** Streams a flight's body to one client as it comes in. */
+export class FlightDelivery implements FlightReader {
+  readonly #r: NodeRequest;
+  readonly #flight: Flight;
+  #position = 0;
+  #end = Number.POSITIVE_INFINITY;
+  #done = false;
+  #complete = false;
+  #pumping = false;
+
+  constructor(r: NodeRequest, flight: Flight) {
+    this.#r = r;
+    this.#flight = flight;
+  }
+
+  get position(): Bytes {
+    return this.#position;
+  }
+
+  /** Sends the head and what there is of the body; the rest follows as it comes. */
+  begin(node: string, outcome: Outcome): void {
+    const { head: asked, reply } = this.#r.x;
+    const { status, length, prepared, age } = this.#flight.head;
+    const moment = momentLines(this.#r, prepared, node, age, outcome);
+    if (status === 200 && isNotModified(asked, prepared)) {
+      reply.whole(304, prepared.notModifiedLines + moment, undefined);
+      return;
+    }
+    if (this.#r.isHead || isBodiless(status)) {
+      const framing = isBodiless(status) || length === undefined ? '' : `Content-Length: ${length}\r\n`;
+      reply.whole(status, prepared.lines + moment + framing, undefined);
+      return;
+    }
+    let lines = prepared.lines + moment;
+    let answered = status;
+    let size = length;
+    if (status === 200 && length !== undefined && isRangeAsked(asked, prepared)) {
+      const range = parseRange(asked.get('range'), length);
+      if (range.kind === 'unsatisfiable') {
+        reply.whole(416, `${moment}Content-Range: ${unsatisfiedRange(length)}\r\nContent-Length: 0\r\n`, undefined);
+        return;
+      }
+      if (range.kind === 'one') {
+        this.#position = range.first;
+        this.#end = range.last + 1;
+        size = this.#end - this.#position;
+        answered = 206;
+        lines = rangeLines(lines, range, length);
+      }
+    }
+    if (answered === 200 && length !== undefined) lines += 'Accept-Ranges: bytes\r\n';
+    if (answered !== 206 && size !== undefined) lines += `Content-Length: ${size}\r\n`;
+    reply.onGone = () => this.#leave();
+    reply.begin(answered, lines, size);
+    this.#flight.read(this);
+    this.more();
+  }
+
+  more(): void {
+    if (this.#pumping || this.#done) return;
+    this.#pumping = true;
+    const reply = this.#r.x.reply;
+    let room = true;
+    while (room && !reply.ended && this.#position < this.#end) {
+      // A slice at a time, so that what this reader has taken is what its client has nearly got.
+      const bytes = this.#flight.body.at(this.#position, Math.min(this.#end, this.#position + SLICE_BYTES));
+      if (bytes === undefined) break;
+      this.#position += bytes.length;
+      room = reply.write(bytes);
+    }
+    this.#pumping = false;
+    this.#flight.advanced();
+    if (reply.ended) this.#leave();
+    else if (!room) reply.onDrain = () => this.more();
+    else if (this.#position >= this.#end || (this.#complete && this.#position >= this.#flight.body.filled)) this.#finish();
+  }
+
+  ended(): void {
+    this.#complete = true;
+    this.more();
+  }
+
+  failed(_fault: Fault): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#r.x.reply.abort();
+  }
+
+  #finish(): void {
+    this.#done = true;
+    this.#r.x.reply.end();
+    this.#flight.unread(this);
+  }
+
+  #leave(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#flight.unread(this);
+  }
+}

@@ -1,0 +1,299 @@
+// The story of a request at a node, in the order of docs/life-of-a-request.md:
+// wire → site → guard (who is not a front of ours) → key → store → judge → fresh | stale | expired | absent | pass → deliver.
+// The sentences stand in the files it imports; nothing is decided here that is not a step of that list.
+
+import { type Asked, readAsked } from '../asset/asked.ts';
+import { keptQuery, originTarget, sourceKey } from '../asset/key.ts';
+import type { SiteTable } from '../asset/site.ts';
+import type { Clock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import type { Reason } from '../base/reasons.ts';
+import type { Ms } from '../base/units.ts';
+import { sendDenial } from '../guard/denial.ts';
+import type { Result } from '../metrics/catalogue.ts';
+import { resultOf } from '../metrics/meter.ts';
+import type { Tier } from '../store/store.ts';
+import type { Exchange } from '../wire/connection.ts';
+import { sendFault } from '../wire/error-reply.ts';
+import type { HeaderList } from '../wire/headers.ts';
+import type { Answer, AnswerFacts } from './answer.ts';
+import { deliverStored, FlightDelivery } from './deliver.ts';
+import type { Flight, FlightHouse, FlightNews, FlightWaiter } from './flight.ts';
+import type { Flights } from './flights.ts';
+import { forwardedFields, isPersonal, ownFields } from './forward.ts';
+import { ageSeconds } from './freshness.ts';
+import { judge } from './judge.ts';
+import type { Passes } from './passes.ts';
+import type { NodeRequest, NodeSite, Outcome } from './request.ts';
+import { conditionalHeaders } from './vary.ts';
+
+export interface NodeParts {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly sites: SiteTable<NodeSite>;
+  /** Undefined when the tier is off. */
+  readonly store: Tier<AnswerFacts> | undefined;
+  readonly flights: Flights;
+  readonly passes: Passes;
+  readonly house: FlightHouse;
+  /** Whether a request comes from a front of ours (the right secret, or loopback where none is set). */
+  isPeer(x: Exchange): boolean;
+  newId(): string;
+  /** Paths below `/-/`; false when it is none of ours. */
+  internal(x: Exchange, path: string, peer: boolean): boolean;
+  /** Counts and logs; called once per request, when it has ended. */
+  record(x: Exchange, note: NodeNote, clean: boolean): void;
+}
+
+/** What is known of a request when it ends. */
+export interface NodeNote {
+  id: string;
+  site: number;
+  result: Result;
+  reason: Reason | undefined;
+  client: string;
+}
+
+/** Looking again after "another variant" ends here. */
+const MOST_LOOKS = 3;
+
+export class NodeStory {
+  readonly #parts: NodeParts;
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+  }
+
+  /** The gate said no. */
+  refused(x: Exchange, fault: Fault): void {
+    const note = this.#open(x, '');
+    this.#refuse(x, note, fault, false);
+  }
+
+  request(x: Exchange): void {
+    const parts = this.#parts;
+    const peer = parts.isPeer(x);
+    const isHead = x.head.method === 'HEAD';
+    const note = this.#open(x, peer ? (x.head.get('x-request-id') ?? '') : '');
+
+    const asked = readAsked(x.head);
+    if (asked instanceof Fault) return this.#refuse(x, note, asked, isHead);
+    if (asked.path.startsWith('/-/') && parts.internal(x, asked.path, peer)) return;
+
+    const site = parts.sites.find(asked.host, asked.path);
+    if (site === undefined) return this.#refuse(x, note, new Fault('DECKLE_NO_SITE'), isHead);
+    note.site = site.index;
+    if (x.head.method !== 'GET' && !isHead) return this.#refuse(x, note, new Fault('DECKLE_METHOD_NOT_ALLOWED'), isHead);
+
+    if (!peer && site.guard.check(x.head.get('referer')) !== 'allowed') {
+      note.result = 'denied';
+      note.reason = 'referer';
+      sendDenial(x.reply, site.deny, { who: parts.name, id: note.id, isHead, nowMs: parts.clock.wallMs() });
+      return;
+    }
+
+    const r = this.#name(x, site, asked, note, peer, isHead);
+    if (parts.passes.why(r.sourceKey, parts.clock.monoMs()) !== undefined) this.#fetch(r, note, undefined, 0, true);
+    else this.#look(r, note, 0);
+  }
+
+  // The key, and with it everything later steps ask for.
+  #name(x: Exchange, site: NodeSite, asked: Asked, note: NodeNote, peer: boolean, isHead: boolean): NodeRequest {
+    const query = keptQuery(site.query, asked.query);
+    return {
+      x,
+      site,
+      sourceKey: sourceKey(site.name, site.hostInKey ? asked.authority : undefined, asked.path, query),
+      target: originTarget(asked.path, query),
+      clientHost: asked.authority,
+      clientAddress: note.client,
+      forwardedFor: peer ? (x.head.list('x-forwarded-for') ?? note.client) : note.client,
+      id: note.id,
+      isHead,
+      peer,
+    };
+  }
+
+  #look(r: NodeRequest, note: NodeNote, looks: number): void {
+    const parts = this.#parts;
+    const stored = parts.store?.find(r.sourceKey, (name) => this.#fieldOf(r, name)) as Answer | undefined;
+    if (stored === undefined) return this.#fetch(r, note, undefined, looks, looks >= MOST_LOOKS);
+
+    const freshness = stored.facts.freshness;
+    const nowMs = parts.clock.wallMs();
+    const verdict = judge(freshness, r.site.rules.grace, nowMs);
+    switch (verdict.kind) {
+      case 'fresh':
+        return this.#serve(r, note, stored, {
+          result: 'memory',
+          status: `hit; ttl=${seconds(verdict.ttlMs)}`,
+          reason: undefined,
+        });
+      case 'stale':
+        this.#refresh(r, stored);
+        return this.#serve(r, note, stored, { result: 'stale', status: `hit; ttl=${-seconds(verdict.overMs)}`, reason: 'grace' });
+      case 'expired':
+        return this.#fetch(r, note, { answer: stored, usable: verdict.sick, overMs: verdict.overMs }, looks, looks >= MOST_LOOKS);
+    }
+  }
+
+  #serve(r: NodeRequest, note: NodeNote, stored: Answer, outcome: Outcome): void {
+    note.result = outcome.result;
+    note.reason = outcome.reason;
+    const age = ageSeconds(stored.facts.freshness, this.#parts.clock.wallMs());
+    deliverStored(r, stored, this.#parts.name, age, outcome);
+  }
+
+  // One refresh behind per variant; nobody waits for it.
+  #refresh(r: NodeRequest, stored: Answer): void {
+    const { flights, house } = this.#parts;
+    const fields = forwardedFields(r.x.head, r.site.rules.request_headers);
+    if (flights.find(r.sourceKey, fields) !== undefined) return;
+    flights.start(this.#order(r, fields, { answer: stored, usable: true, overMs: 0 }, isPersonal(fields)), house, undefined);
+  }
+
+  // Absent, expired or passing: ask the origin, together with those who ask for the same.
+  #fetch(r: NodeRequest, note: NodeNote, old: Old | undefined, looks: number, alone: boolean): void {
+    const { flights, house } = this.#parts;
+    const fields = forwardedFields(r.x.head, r.site.rules.request_headers);
+    const exclusive = alone || isPersonal(fields);
+    const joined = exclusive ? undefined : flights.find(r.sourceKey, fields);
+    let timer: NodeJS.Timeout | undefined;
+    let flight: Flight | undefined = joined;
+    const waiter: FlightWaiter = {
+      fields,
+      news: (news) => {
+        clearTimeout(timer);
+        r.x.reply.onGone = undefined;
+        this.#land(r, note, { news, old, looks, flight: flight!, joined: joined !== undefined });
+      },
+    };
+    // A purge or a stored answer may make the wait end early: the client is gone, or stale is served (stale_wait).
+    r.x.reply.onGone = () => {
+      clearTimeout(timer);
+      flight?.leave(waiter);
+    };
+    if (flight === undefined) flight = flights.start(this.#order(r, fields, old, exclusive), house, waiter);
+    else flight.wait(waiter);
+    if (old?.usable !== true || r.x.reply.started || r.x.reply.ended) return;
+    timer = setTimeout(() => {
+      flight?.leave(waiter);
+      r.x.reply.onGone = undefined;
+      this.#serveOld(r, note, old, 'fwd=stale', 'stale-wait');
+    }, r.site.rules.stale_wait);
+  }
+
+  #land(r: NodeRequest, note: NodeNote, landing: Landing): void {
+    const { news, old, joined } = landing;
+    const why = old === undefined ? 'uri-miss' : 'stale';
+    switch (news.kind) {
+      case 'body':
+        return this.#stream(r, note, landing.flight, joined, why);
+      case 'validated':
+        return this.#serve(r, note, news.answer, {
+          result: 'revalidated',
+          status: joined ? 'fwd=stale; collapsed' : 'fwd=stale; fwd-status=304; stored',
+          reason: undefined,
+        });
+      case 'sick':
+        if (old !== undefined) return this.#serveOld(r, note, old, `fwd=stale; fwd-status=${news.status}`, 'stale-if-error');
+        return this.#fail(r, note, new Fault('DECKLE_ORIGIN_BROKEN', `status ${news.status}`));
+      case 'failed':
+        if (old?.usable === true) return this.#serveOld(r, note, old, 'fwd=stale', 'stale-if-error');
+        return this.#fail(r, note, news.fault);
+      case 'alone':
+        return this.#fetch(r, note, old, landing.looks, true);
+      case 'other-variant':
+        return this.#look(r, note, landing.looks + 1);
+    }
+  }
+
+  #stream(r: NodeRequest, note: NodeNote, flight: Flight, joined: boolean, why: string): void {
+    const { status, passReason } = flight.head;
+    if (joined) note.result = 'collapsed';
+    else note.result = passReason === undefined ? 'miss' : 'pass';
+    note.reason = passReason;
+    const kept = passReason === undefined ? '; stored' : '';
+    const parameters = joined ? `fwd=${why}; collapsed` : `fwd=${why}; fwd-status=${status}${kept}`;
+    new FlightDelivery(r, flight).begin(this.#parts.name, { result: note.result, status: parameters, reason: passReason });
+  }
+
+  #serveOld(r: NodeRequest, note: NodeNote, old: Old, status: string, reason: Reason): void {
+    this.#serve(r, note, old.answer, { result: 'stale', status, reason });
+  }
+
+  #fail(r: NodeRequest, note: NodeNote, fault: Fault): void {
+    this.#refuse(r.x, note, fault, r.isHead);
+  }
+
+  #order(r: NodeRequest, fields: HeaderList, old: Old | undefined, alone: boolean) {
+    const { head } = r.x;
+    const own = ownFields({
+      forwardedFor: r.forwardedFor,
+      requestId: r.id,
+      via: head.list('via'),
+      cdnLoop: head.list('cdn-loop'),
+    });
+    const unconditional = [...fields, ...own];
+    const headers = old === undefined ? unconditional : [...conditionalHeaders(old.answer.headers), ...unconditional];
+    return {
+      sourceKey: r.sourceKey,
+      origin: r.site.origin,
+      rules: r.site.rules,
+      request: { method: 'GET', target: r.target, clientHost: r.clientHost, headers },
+      unconditional,
+      fields,
+      previous: old?.answer,
+      sickUsable: old?.usable ?? false,
+      personal: isPersonal(fields),
+      alone,
+    } as const;
+  }
+
+  // Only fields that reach the origin can choose a variant: to it, all requests are equal in the others.
+  #fieldOf(r: NodeRequest, name: string): string | undefined {
+    const sent = forwardedFields(r.x.head, r.site.rules.request_headers);
+    return sent.find((pair) => pair[0] === name)?.[1];
+  }
+
+  #open(x: Exchange, id: string): NodeNote {
+    const note: NodeNote = {
+      id: id === '' ? this.#parts.newId() : id,
+      site: -1,
+      result: 'error',
+      reason: undefined,
+      client: x.peerAddress,
+    };
+    x.onEnd = (end) => this.#parts.record(x, note, end.clean);
+    return note;
+  }
+
+  #refuse(x: Exchange, note: NodeNote, fault: Fault, isHead: boolean): void {
+    note.result = resultOf(fault);
+    note.reason = fault.reason;
+    const parts = this.#parts;
+    const lines = fault.code === 'DECKLE_METHOD_NOT_ALLOWED' ? 'Allow: GET, HEAD\r\n' : '';
+    const peer = `X-Deckle-Result: ${note.result}\r\n`;
+    sendFault(x.reply, fault, { who: parts.name, id: note.id, isHead, nowMs: parts.clock.wallMs(), lines: lines + peer });
+  }
+}
+
+/** A stored answer past its lifetime. */
+interface Old {
+  readonly answer: Answer;
+  /** It may be served when the origin fails. */
+  readonly usable: boolean;
+  readonly overMs: Ms;
+}
+
+interface Landing {
+  readonly news: FlightNews;
+  readonly old: Old | undefined;
+  readonly looks: number;
+  readonly flight: Flight;
+  readonly joined: boolean;
+}
+
+function seconds(ms: Ms): number {
+  return Math.floor(ms / 1000);
+}
