@@ -1,0 +1,171 @@
+// The way from a front to one node: kept-alive HTTP/1.1 sockets, slots, a bounded queue for a slot, and what is known of its health.
+// Promises: never more than `maxRequests` at a time; a waiting request leaves after `queueMs`; a socket is used again only after
+// an answer that ended where it said, with nothing behind it. Knows nothing of rings and sites.
+
+import { connect, type Socket } from 'node:net';
+import type { Clock } from '../base/clock.ts';
+import { Fault } from '../base/fault.ts';
+import type { Ms } from '../base/units.ts';
+
+export interface LinkOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly maxRequests: number;
+  readonly queueMax: number;
+  readonly queueMs: Ms;
+  readonly connectMs: Ms;
+  /** An idle socket is closed after this; shorter than the node's own idle timeout. */
+  readonly idleMs: Ms;
+}
+
+/** A node that failed is passed over for this long, doubled with each further failure up to the second figure. */
+const FIRST_AVOID_MS: Ms = 100;
+const LONGEST_AVOID_MS: Ms = 2_000;
+const MAX_IDLE = 512;
+
+interface Waiting {
+  readonly grant: (fault: Fault | undefined) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
+export class NodeLink {
+  readonly name: string;
+  readonly #options: LinkOptions;
+  readonly #clock: Clock;
+  readonly #idle: Socket[] = [];
+  readonly #queue = new Set<Waiting>();
+  #inFlight = 0;
+  #failures = 0;
+  #avoidUntilMs = 0;
+  #closed = false;
+
+  constructor(name: string, options: LinkOptions, clock: Clock) {
+    this.name = name;
+    this.#options = options;
+    this.#clock = clock;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  get queued(): number {
+    return this.#queue.size;
+  }
+
+  get full(): boolean {
+    return this.#inFlight >= this.#options.maxRequests;
+  }
+
+  /** Whether the walk should pass it over for now. */
+  get avoided(): boolean {
+    return this.#avoidUntilMs > this.#clock.monoMs();
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+    this.#avoidUntilMs = 0;
+  }
+
+  failed(): void {
+    this.#avoidUntilMs = this.#clock.monoMs() + Math.min(LONGEST_AVOID_MS, FIRST_AVOID_MS * 2 ** Math.min(10, this.#failures));
+    this.#failures += 1;
+  }
+
+  /** Asks for a slot. `grant` is called once, at once when there is one. The returned function takes the question back. */
+  acquire(grant: (fault: Fault | undefined) => void): () => void {
+    if (!this.full) {
+      this.#inFlight += 1;
+      grant(undefined);
+      return () => {};
+    }
+    if (this.#queue.size >= this.#options.queueMax) {
+      grant(new Fault('DECKLE_QUEUE_FULL'));
+      return () => {};
+    }
+    const waiting: Waiting = {
+      grant,
+      timer: setTimeout(() => {
+        this.#queue.delete(waiting);
+        grant(new Fault('DECKLE_QUEUE_TIMEOUT'));
+      }, this.#options.queueMs),
+    };
+    this.#queue.add(waiting);
+    return () => {
+      clearTimeout(waiting.timer);
+      this.#queue.delete(waiting);
+    };
+  }
+
+  /** Gives a slot back; the longest waiting request gets it. */
+  release(): void {
+    const next = this.#queue.values().next();
+    if (next.done === true) {
+      this.#inFlight -= 1;
+      return;
+    }
+    this.#queue.delete(next.value);
+    clearTimeout(next.value.timer);
+    next.value.grant(undefined);
+  }
+
+  /** A kept socket, or undefined. */
+  takeIdle(): Socket | undefined {
+    for (;;) {
+      const socket = this.#idle.pop();
+      if (socket === undefined) return undefined;
+      socket.setTimeout(0);
+      socket.removeAllListeners();
+      if (!socket.destroyed && socket.readyState === 'open') return socket;
+      socket.on('error', () => {});
+      socket.destroy();
+    }
+  }
+
+  /** A new socket; `done` once: connected, or why not. */
+  dial(done: (socket: Socket | undefined) => void): Socket {
+    const socket = connect({ host: this.#options.host, port: this.#options.port, noDelay: true });
+    const settle = (good: boolean) => {
+      socket.setTimeout(0);
+      socket.removeAllListeners();
+      if (!good) {
+        socket.on('error', () => {});
+        socket.destroy();
+      }
+      done(good ? socket : undefined);
+    };
+    socket.setTimeout(this.#options.connectMs);
+    socket.once('connect', () => settle(true));
+    socket.once('error', () => settle(false));
+    socket.once('timeout', () => settle(false));
+    return socket;
+  }
+
+  /** Keeps a socket whose answer ended cleanly. */
+  keep(socket: Socket): void {
+    socket.removeAllListeners();
+    const drop = () => {
+      socket.destroy();
+      const at = this.#idle.indexOf(socket);
+      if (at >= 0) this.#idle.splice(at, 1);
+    };
+    if (this.#closed || this.#idle.length >= MAX_IDLE || socket.destroyed) {
+      socket.on('error', () => {});
+      socket.destroy();
+      return;
+    }
+    // Whatever an idle socket says is not an answer to anything.
+    socket.once('data', drop);
+    socket.once('end', drop);
+    socket.once('close', drop);
+    socket.on('error', drop);
+    socket.setTimeout(this.#options.idleMs, drop);
+    socket.resume();
+    this.#idle.push(socket);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const socket of this.#idle.splice(0)) socket.destroy();
+  }
+}
