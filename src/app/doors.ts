@@ -1,0 +1,44 @@
+// What both roles do at their listeners: `/-/health` and `/-/ready`, the answer of a full house, the limits of the config.
+
+import { Fault } from '../base/fault.ts';
+import type { FrontOptions } from '../front/options.ts';
+import type { Exchange } from '../wire/connection.ts';
+import { errorBody, errorLines } from '../wire/error-reply.ts';
+import type { ListenerLimits } from '../wire/listener.ts';
+
+export function listenerLimits(limits: FrontOptions['limits'], sendMs: number): ListenerLimits {
+  return {
+    headBytes: limits.header_size,
+    headFields: limits.headers,
+    bodyBytes: limits.body,
+    headMs: limits.header_timeout,
+    idleMs: limits.idle_timeout,
+    sendMs,
+    connections: limits.connections,
+  };
+}
+
+/** The whole answer for a connection over the limit. */
+export function fullHouse(who: string): string {
+  const fault = new Fault('DECKLE_CONNECTIONS');
+  const body = errorBody(fault, '-').toString('latin1');
+  const lines = errorLines(fault, { who, id: '-', isHead: false, nowMs: Date.now() });
+  return `HTTP/1.1 ${fault.status} Service Unavailable\r\n${lines}Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
+}
+
+/** Answers health and readiness; false for any other path. Neither is counted as a request. */
+export function answerHealth(x: Exchange, path: string, ready: () => { readonly ready: boolean; readonly why: string }): boolean {
+  if (path === '/-/health') sendText(x, 200, 'ok\n');
+  else if (path === '/-/ready') {
+    const state = ready();
+    sendText(x, state.ready ? 200 : 503, state.ready ? 'ready\n' : `${state.why}\n`);
+  } else return false;
+  return true;
+}
+
+export function sendText(x: Exchange, status: number, text: string, type = 'text/plain; charset=utf-8'): void {
+  x.onEnd = undefined;
+  const body = Buffer.from(text);
+  const lines = `Content-Type: ${type}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nContent-Length: ${body.length}\r\n`;
+  x.reply.whole(status, lines, x.head.method === 'HEAD' ? undefined : body);
+}

@@ -1,0 +1,206 @@
+// Composition of a cache node: origins, memory tier, flights, story, listener. Built in straight lines, stopped in reverse.
+
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { SiteTable } from '../asset/site.ts';
+import { isLoopback } from '../base/address.ts';
+import type { Clock } from '../base/clock.ts';
+import type { AnswerFacts } from '../cache/answer.ts';
+import { FillBudget } from '../cache/fill-body.ts';
+import type { FlightHouse } from '../cache/flight.ts';
+import { Flights } from '../cache/flights.ts';
+import { ageSeconds } from '../cache/freshness.ts';
+import { NodeStory } from '../cache/handle.ts';
+import { Passes } from '../cache/passes.ts';
+import { variantKey } from '../cache/vary.ts';
+import type { Config } from '../config/schema.ts';
+import { STATUS_CLASSES } from '../metrics/catalogue.ts';
+import { RequestMeter } from '../metrics/meter.ts';
+import { type Cell, Registry } from '../metrics/registry.ts';
+import type { Position } from '../purge/log.ts';
+import { MemoryTier } from '../store/memory.ts';
+import type { Exchange } from '../wire/connection.ts';
+import { Listener } from '../wire/listener.ts';
+import { createAccessWriter } from './access.ts';
+import { answerHealth, fullHouse, listenerLimits, sendText } from './doors.ts';
+import { createOrigin, nodeSites } from './sites.ts';
+import { idMaker, type Worker } from './worker.ts';
+
+/** Variants kept of one source: more than any origin that negotiates sanely has. */
+const MAX_VARIANTS = 16;
+
+/**
+ * @param name     of a node in the config
+ * @param position where the purge log stands: what is fetched from now on is newer
+ */
+export function createNode(config: Config, name: string, position: Position, clock: Clock): Worker {
+  const options = config.nodes.find((node) => node.name === name);
+  if (options === undefined) throw new Error(`no node is called ${name}`);
+  const registry = new Registry(20_000 + config.sites.length * 100);
+  const origins = new Map(config.origins.map((origin) => [origin.name, createOrigin(origin, clock)]));
+  const sites = nodeSites(config, origins);
+  const store =
+    options.memory === 0
+      ? undefined
+      : new MemoryTier<AnswerFacts>({ maxBytes: options.memory, maxVariants: MAX_VARIANTS, variantKeyOf: variantKey });
+  // A quarter of the memory tier, and never too little for one image of the largest size that is kept.
+  const largest = Math.max(...config.sites.map((site) => site.max_object));
+  const budget = new FillBudget(Math.max(Math.floor(options.memory / 4), largest));
+  const flights = new Flights();
+  const passes = new Passes();
+  const access = createAccessWriter(config.log, name, Math.random);
+  const meter = new RequestMeter(
+    registry,
+    'node',
+    name,
+    sites.map((site) => site.name),
+  );
+  const passed = new Map<string, Cell>();
+  let applied = position;
+  let stopping = false;
+
+  const house: FlightHouse = {
+    clock,
+    store,
+    maxKeep: options.memory,
+    budget,
+    passes,
+    position: () => applied,
+    originAnswered: (origin, status) => {
+      const status_class = STATUS_CLASSES[status === undefined ? 4 : Math.min(4, Math.floor(status / 100) - 1)]!;
+      registry.cell('deckle_origin_requests_total', { origin, status_class }).value += 1;
+    },
+    originBytes: (origin, bytes) => {
+      registry.cell('deckle_origin_bytes_total', { origin }).value += bytes;
+    },
+    passed: (reason) => {
+      let cell = passed.get(reason);
+      if (cell === undefined) {
+        cell = registry.cell('deckle_pass_total', { node: name, reason });
+        passed.set(reason, cell);
+      }
+      cell.value += 1;
+    },
+    landed: (flight) => flights.landed(flight),
+  };
+
+  const isPeer = peerCheck(config.peers.secret);
+  const ready = () => (stopping ? { ready: false, why: 'stopping' } : { ready: true, why: '' });
+  const story = new NodeStory({
+    name,
+    clock,
+    sites: new SiteTable(sites),
+    store,
+    flights,
+    passes,
+    house,
+    isPeer,
+    newId: idMaker(`${name}-${randomBytes(4).toString('hex')}`),
+    internal: (x, path, peer) => {
+      if (answerHealth(x, path, ready)) return true;
+      if (path !== '/-/object' || !peer) return false;
+      sendText(x, 200, JSON.stringify(describe(x.head.target)), 'application/json; charset=utf-8');
+      return true;
+    },
+    record: (x, note, clean) => {
+      const ms = clock.monoMs() - x.startMs;
+      meter.count(note.site, note.result, x.reply.status, x.reply.bytes, ms / 1000);
+      access.line(x, note, ms, clean, { site: sites[note.site]?.name ?? '' });
+    },
+  });
+  const listener = new Listener(
+    listenerLimits(config.front.limits, config.front.timeouts.send),
+    {
+      request: (x) => story.request(x),
+      refused: (x, fault) => story.refused(x, fault),
+      overflow: () => meter.count(-1, 'shed', 503, 0, 0),
+    },
+    clock,
+    fullHouse(name),
+  );
+
+  // What is stored under a source key: for `deckle where`.
+  function describe(target: string): object {
+    const key = decodeURIComponent(target.slice(target.indexOf('=') + 1));
+    const answer = store?.find(key, () => undefined);
+    if (answer === undefined) return { tier: null, variants: store?.variants(key) ?? 0 };
+    const { freshness } = answer.facts;
+    const age = ageSeconds(freshness, clock.wallMs());
+    return {
+      tier: 'memory',
+      variants: store?.variants(key) ?? 0,
+      status: answer.status,
+      bytes: answer.body.length,
+      age,
+      ttl: Math.floor(freshness.lifetimeMs / 1000) - age,
+    };
+  }
+
+  registry.gauge('deckle_connections', { role: 'node' }, () => listener.connections);
+  registry.gauge('deckle_fills', { node: name }, () => flights.count);
+  registry.gauge('deckle_fill_bytes', { node: name }, () => budget.used);
+  registry.gauge('deckle_cache_bytes', { node: name, tier: 'memory' }, () => store?.counts().bytes ?? 0);
+  registry.gauge('deckle_cache_objects', { node: name, tier: 'memory' }, () => store?.counts().objects ?? 0);
+  const evictions = registry.cell('deckle_evictions_total', { node: name, tier: 'memory' });
+  for (const [origin, made] of origins) registry.gauge('deckle_origin_busy', { origin }, () => made.counts().busy);
+  watchLoop(registry, name);
+
+  return {
+    name,
+    role: 'node',
+    listen: async () => {
+      await listener.listen({ host: options.listen.host, port: options.listen.port });
+    },
+    ready,
+    apply: (record) => {
+      const { target } = record.entry;
+      flights.overtake(target.key);
+      passes.forget(target.key);
+      const removed = store?.remove(target.key) ?? 0;
+      applied = record.position;
+      return removed;
+    },
+    snapshot: () => {
+      evictions.value = store?.counts().evictions ?? 0;
+      return registry.snapshot();
+    },
+    reopenLogs: () => access.reopen(),
+    stop: async () => {
+      stopping = true;
+      await listener.close();
+      flights.cancel();
+      await Promise.all([...origins.values()].map((origin) => origin.close()));
+      access.close();
+    },
+    kill: () => listener.destroy(),
+  };
+}
+
+/**
+ * Whether a request comes from a front of ours: it says so, and it has the right secret, or comes from loopback where no secret is
+ * set. Whoever does not say so is a client, even on loopback, so that another proxy on this machine opens no door.
+ */
+function peerCheck(secret: string): (x: Exchange) => boolean {
+  const expected = digest(secret);
+  return (x) => {
+    if (x.head.get('x-deckle-from') === undefined) return false;
+    if (secret === '') return isLoopback(x.peerAddress);
+    const given = x.head.get('x-deckle-peer');
+    return given !== undefined && x.head.lines('x-deckle-peer') === 1 && timingSafeEqual(digest(given), expected);
+  };
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}
+
+/** The 99th percentile of how late the event loop ran, since the last reading. */
+export function watchLoop(registry: Registry, name: string): void {
+  const delay = monitorEventLoopDelay({ resolution: 20 });
+  delay.enable();
+  registry.gauge('deckle_event_loop_delay_seconds', { process: name }, () => {
+    const seconds = delay.percentile(99) / 1e9;
+    delay.reset();
+    return seconds;
+  });
+}
