@@ -66,8 +66,9 @@ export function hostInKey(config: Config, site: SiteOptions): boolean {
   return origin?.kind === 'http' && origin.host === 'client';
 }
 
-export function frontSites(config: Config): readonly FrontSite[] {
-  return config.sites.map((site, index) => ({
+// What both roles know of a site: whom it serves, what names its images, who is turned away.
+function common(config: Config, site: SiteOptions, index: number): FrontSite {
+  return {
     name: site.name,
     hosts: site.hosts,
     path: site.path,
@@ -76,20 +77,13 @@ export function frontSites(config: Config): readonly FrontSite[] {
     hostInKey: hostInKey(config, site),
     guard: guardOf(site),
     deny: denyOf(site),
-  }));
+  };
+}
+
+export function frontSites(config: Config): readonly FrontSite[] {
+  return config.sites.map((site, index) => common(config, site, index));
 }
 
 export function nodeSites(config: Config, origins: ReadonlyMap<string, Origin>): readonly NodeSite[] {
-  return config.sites.map((site, index) => ({
-    name: site.name,
-    hosts: site.hosts,
-    path: site.path,
-    index,
-    query: site.query,
-    hostInKey: hostInKey(config, site),
-    guard: guardOf(site),
-    deny: denyOf(site),
-    rules: site,
-    origin: origins.get(site.origin)!,
-  }));
+  return config.sites.map((site, index) => ({ ...common(config, site, index), rules: site, origin: origins.get(site.origin)! }));
 }
