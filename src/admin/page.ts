@@ -15,7 +15,7 @@ body { font: 14px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 80re
 h1 { font-size: 1.3rem; } h2 { font-size: 1rem; margin: 1.8rem 0 .4rem; }
 div { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid #8884; padding: .25rem .6rem; text-align: left; white-space: nowrap; }
+th, td { border-bottom: 1px solid #8884; padding: .25rem .45rem; text-align: left; white-space: nowrap; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 td.up { color: #2a8a3c; } td.down { color: #d03030; font-weight: bold; } td.wait { color: #b07000; }
 code { font-size: .9em; }
@@ -24,8 +24,8 @@ code { font-size: .9em; }
 /** The Content-Security-Policy of the page. */
 export const PAGE_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
-/** A cell: text, or a number that stands to the right, or HTML made here. */
-type Cell = string | number | { readonly html: string };
+/** A cell: text; a number or a figure with its unit, which stand to the right; or HTML made here. */
+type Cell = string | number | { readonly figure: string } | { readonly html: string };
 
 export function renderPage(stats: Stats): string {
   const { totals, origin, purge } = stats;
@@ -40,7 +40,7 @@ export function renderPage(stats: Stats): string {
 </head>
 <body>
 <h1>deckle ${escapeHtml(stats.version)}</h1>
-<p>Config ${stats.config_serial}. The same figures: <a href="/stats.json">stats.json</a>, <a href="/stats.csv">stats.csv</a>, <a href="/metrics">metrics</a>.</p>
+<p>Read again every ${REFRESH_SECONDS} s. The same figures: <a href="/stats.json">stats.json</a>, <a href="/stats.csv">stats.csv</a>, <a href="/metrics">metrics</a>.</p>
 ${table(
   totals.role === 'front' ? 'What clients saw' : 'What nodes answered',
   ['requests', 'hit ratio', 'byte hit ratio', 'bytes', 'connections', '4xx', '5xx', 'denied'],
@@ -71,35 +71,39 @@ ${table(
     'node',
     'address',
     'state',
+    'since',
     'weight',
     'keys',
     'requests',
     'hit ratio',
-    'memory',
-    'objects',
-    'disk',
-    'objects',
-    'evictions',
-    'fills',
-    'passes',
+    'bytes',
+    '5xx',
     'retries',
+    'memory',
+    'images',
+    'disk',
+    'evicted',
+    'fills',
+    'passed',
   ],
   stats.nodes.map((node) => [
     node.name,
     node.address,
     state(node.state),
+    since(stats, node.name),
     node.weight,
     percent(node.keys_share),
     node.requests,
     percent(node.hit_ratio),
+    size(node.bytes),
+    node.by_status['5xx'],
+    node.retries,
     size(node.memory_bytes),
     node.memory_objects,
     size(node.disk_bytes),
-    node.disk_objects,
     node.memory_evictions + node.disk_evictions,
     node.fills,
     node.passes,
-    node.retries,
   ]),
 )}
 ${table(
@@ -130,33 +134,45 @@ ${table(
 )}
 ${table(
   'Processes',
-  ['process', 'role', 'pid', 'state', 'since', 'restarts', 'purge position'],
+  ['process', 'role', 'pid', 'state', 'since', 'restarts', 'purges applied up to'],
   stats.processes.map((process) => [
     process.name,
     process.role,
     process.pid === null ? '' : String(process.pid),
     state(process.state),
-    span(process.since_ms),
+    { figure: span(process.since_ms) },
     process.restarts,
     code(process.position),
   ]),
 )}
-${table('Purges', ['position of the log', 'records behind'], [[code(purge.position), purge.lag]])}
+<p>Config ${stats.config_serial} since the start. The purge log ends at ${purge.position === null ? '–' : `<code>${escapeHtml(purge.position)}</code>`}; the slowest process is ${purge.lag} behind.</p>
 </body>
 </html>
 `;
 }
 
 function table(caption: string, heads: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  const right = heads.map((_, at) => typeof rows[0]?.[at] === 'number');
+  const right = heads.map((_, at) => isFigure(rows[0]?.[at]));
   const head = heads.map((text, at) => `<th${right[at] ? ' class="n"' : ''}>${escapeHtml(text)}</th>`).join('');
-  const body = rows.map((row) => `<tr>${row.map(cell).join('')}</tr>`).join('\n');
+  const none = `<tr><td colspan="${heads.length}">nothing yet</td></tr>`;
+  const body = rows.length === 0 ? none : rows.map((row) => `<tr>${row.map(cell).join('')}</tr>`).join('\n');
   return `<h2>${escapeHtml(caption)}</h2>\n<div><table>\n<tr>${head}</tr>\n${body}\n</table></div>`;
+}
+
+function isFigure(value: Cell | undefined): boolean {
+  return typeof value === 'number' || (typeof value === 'object' && 'figure' in value);
 }
 
 function cell(value: Cell): string {
   if (typeof value === 'number') return `<td class="n">${grouped(value)}</td>`;
-  return typeof value === 'string' ? `<td>${escapeHtml(value)}</td>` : value.html;
+  if (typeof value === 'string') return `<td>${escapeHtml(value)}</td>`;
+  return 'figure' in value ? `<td class="n">${escapeHtml(value.figure)}</td>` : value.html;
+}
+
+/** How long a node that runs here has been in its state; of one elsewhere only its own machine knows. */
+function since(stats: Stats, node: string): Cell {
+  const process = stats.processes.find(({ role, name }) => role === 'node' && name === node);
+  return { figure: process === undefined ? '–' : span(process.since_ms) };
 }
 
 function state(text: string): Cell {
@@ -168,18 +184,18 @@ function code(text: string | null): Cell {
   return text === null ? '' : { html: `<td><code>${escapeHtml(text)}</code></td>` };
 }
 
-function percent(ratio: number | null): string {
-  return ratio === null ? '–' : `${(ratio * 100).toFixed(1)} %`;
+function percent(ratio: number | null): Cell {
+  return { figure: ratio === null ? '–' : `${(ratio * 100).toFixed(1)} %` };
 }
 
 /** Three digits or so, for people; the exact figure is in stats.json. */
-function size(bytes: number): string {
+function size(bytes: number): Cell {
   let value = bytes;
   for (const unit of ['B', 'KB', 'MB', 'GB']) {
-    if (value < 1024) return `${unit === 'B' ? value : value.toFixed(1)} ${unit}`;
+    if (value < 1024) return { figure: `${unit === 'B' ? value : value.toFixed(1)} ${unit}` };
     value /= 1024;
   }
-  return `${value.toFixed(1)} TB`;
+  return { figure: `${value.toFixed(1)} TB` };
 }
 
 function span(ms: Ms): string {

@@ -2,10 +2,10 @@
 // Never on the path of a request.
 
 import type { ChildProcess } from 'node:child_process';
+import { formatPosition, parsePosition } from '../base/position.ts';
 import type { Config } from '../config/schema.ts';
 import type { Snapshot } from '../metrics/registry.ts';
 import type { LogEntry, LogRecord } from '../purge/log.ts';
-import { formatPosition, parsePosition } from '../purge/position.ts';
 
 /** A record of the purge log as JSON: positions are 48 hex digits. */
 export interface WireRecord {
@@ -26,14 +26,23 @@ export type ToChild =
     }
   | { readonly kind: 'socket' }
   | { readonly kind: 'record'; readonly record: WireRecord }
-  | { readonly kind: 'reopen-logs' };
+  | { readonly kind: 'reopen-logs' }
+  /** Say your figures now; the answer repeats the number. */
+  | { readonly kind: 'figures'; readonly ask: number };
 
 export type ToSupervisor =
   | { readonly kind: 'hello' }
   | { readonly kind: 'up' }
   | { readonly kind: 'failed'; readonly message: string }
   | { readonly kind: 'applied'; readonly position: string; readonly removed: number | null }
-  | { readonly kind: 'figures'; readonly snapshot: Snapshot; readonly ready: boolean; readonly why: string };
+  /** Once a second unasked (`ask` 0), and when asked. */
+  | {
+      readonly kind: 'figures';
+      readonly ask: number;
+      readonly snapshot: Snapshot;
+      readonly ready: boolean;
+      readonly why: string;
+    };
 
 export function toWire(record: LogRecord): WireRecord {
   return { position: formatPosition(record.position), atMs: record.atMs, entry: record.entry };

@@ -3,24 +3,28 @@
 
 import { systemClock } from '../base/clock.ts';
 import { createLog } from '../base/log.ts';
+import { formatPosition, type Position, parsePosition } from '../base/position.ts';
 import type { Ms } from '../base/units.ts';
-import type { Position } from '../purge/log.ts';
-import { formatPosition, parsePosition } from '../purge/position.ts';
 import { fromWire, type ToChild, type ToSupervisor } from './channel.ts';
-import { createFront } from './front.ts';
-import { createNode } from './node.ts';
 import type { Worker } from './worker.ts';
 
 const FIGURES_MS: Ms = 1_000;
 
+type Start = Extract<ToChild, { kind: 'start' }>;
+
 /** Runs until the supervisor ends it. */
-export function runChild(): void {
+export async function runChild(role: Worker['role']): Promise<void> {
+  // Before the first word: from then on records of the log come, and none may pass by.
+  const make = await makerOf(role);
   let worker: Worker | undefined;
   let stopping = false;
   let stopMs: Ms = 60_000;
   const sockets: object[] = [];
   const say = (message: ToSupervisor) => {
     if (process.connected) process.send?.(message, undefined, undefined, () => {});
+  };
+  const figures = (ask: number) => {
+    if (worker !== undefined) say({ kind: 'figures', ask, snapshot: worker.snapshot(), ...worker.ready() });
   };
   const stop = async () => {
     if (stopping) {
@@ -33,32 +37,27 @@ export function runChild(): void {
     process.exit(0);
   };
 
-  const begin = async (start: Extract<ToChild, { kind: 'start' }>) => {
+  const begin = async (start: Start) => {
     stopMs = start.config.stop_timeout;
     const log = createLog(start.config.log.level, start.name);
     process.on('uncaughtException', (error) => {
       log.error({ error: error.stack ?? String(error) }, 'a defect; this process ends and is replaced');
       process.exit(70);
     });
-    const position = parsePosition(start.position) as Position;
     try {
-      worker =
-        start.role === 'front'
-          ? createFront(start.config, start.name, systemClock)
-          : createNode(start.config, start.name, position, systemClock);
+      worker = make(start);
       await worker.listen(sockets);
     } catch (error) {
       say({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
       setTimeout(() => process.exit(1), 50);
       return;
     }
-    const figures = () => say({ kind: 'figures', snapshot: worker!.snapshot(), ...worker!.ready() });
-    setInterval(figures, FIGURES_MS).unref();
-    figures();
+    setInterval(figures, FIGURES_MS, 0).unref();
+    figures(0);
     say({ kind: 'up' });
   };
 
-  let waiting: Extract<ToChild, { kind: 'start' }> | undefined;
+  let waiting: Start | undefined;
   process.on('message', (message: ToChild, socket: unknown) => {
     switch (message.kind) {
       case 'start':
@@ -76,6 +75,9 @@ export function runChild(): void {
       case 'reopen-logs':
         worker?.reopenLogs();
         return;
+      case 'figures':
+        figures(message.ask);
+        return;
     }
     if (waiting !== undefined && sockets.length === waiting.sockets) {
       const start = waiting;
@@ -89,4 +91,14 @@ export function runChild(): void {
   process.on('SIGHUP', () => {});
   process.on('disconnect', () => void stop());
   say({ kind: 'hello' });
+}
+
+// A role loads its own half of the house only: a front without what speaks to origins is 20 MB smaller.
+async function makerOf(role: Worker['role']): Promise<(start: Start) => Worker> {
+  if (role === 'front') {
+    const { createFront } = await import('./front.ts');
+    return ({ config, name }) => createFront(config, name, systemClock);
+  }
+  const { createNode } = await import('./node.ts');
+  return ({ config, name, position }) => createNode(config, name, parsePosition(position) as Position, systemClock);
 }

@@ -7,7 +7,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Ms } from '../base/units.ts';
 import { metricEntry } from '../metrics/catalogue.ts';
 import { mergeSnapshots, readSnapshot, type Snapshot } from '../metrics/registry.ts';
-import type { ToSupervisor } from './channel.ts';
+import { type ToSupervisor, tell } from './channel.ts';
 
 export interface MemberPlan {
   readonly name: string;
@@ -43,6 +43,8 @@ export class Member {
   #retired: Snapshot = [];
   #latest: Snapshot = [];
   #ended = false;
+  #asks = 0;
+  #asking = new Map<number, () => void>();
 
   constructor(plan: MemberPlan, crew: CrewHouse) {
     this.plan = plan;
@@ -60,6 +62,8 @@ export class Member {
     child.on('message', (message: ToSupervisor) => this.#hear(child, message));
     child.on('error', (error) => {
       this.problem = error.message;
+      // A process that could not be made never exits.
+      if (child.pid === undefined) this.#gone(child);
     });
     child.on('exit', () => this.#gone(child));
   }
@@ -67,6 +71,20 @@ export class Member {
   /** Its figures, with the counters of its predecessors. */
   snapshot(): Snapshot {
     return mergeSnapshots([this.#retired, this.#latest]);
+  }
+
+  /** Asks for its figures; resolves when they came, when the process is gone, or after `mostMs`. */
+  async freshen(mostMs: Ms): Promise<void> {
+    const child = this.child;
+    if (child === undefined || this.state !== 'up') return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const ask = ++this.#asks;
+    this.#asking.set(ask, resolve);
+    const timer = setTimeout(resolve, mostMs);
+    tell(child, { kind: 'figures', ask });
+    await promise;
+    clearTimeout(timer);
+    this.#asking.delete(ask);
   }
 
   /** It will not be replaced any more. */
@@ -97,6 +115,7 @@ export class Member {
         this.#latest = readSnapshot(message.snapshot);
         this.ready = message.ready;
         this.why = message.why;
+        this.#asking.get(message.ask)?.();
         return;
       case 'applied':
         this.position = message.position;
@@ -114,6 +133,7 @@ export class Member {
     this.why = 'down';
     this.#retired = mergeSnapshots([this.#retired, this.#latest.filter(isLasting)]);
     this.#latest = [];
+    for (const answer of this.#asking.values()) answer();
     this.#set('down');
     this.#crew.gone(this, child, this.#ended);
     if (this.#ended) return;

@@ -14,7 +14,7 @@ import { Registry } from '../metrics/registry.ts';
 import { Listener } from '../wire/listener.ts';
 import { createAccessWriter } from './access.ts';
 import { answerHealth, fullHouse, listenerLimits } from './doors.ts';
-import { watchLoop } from './node.ts';
+import { watchLoop } from './loop.ts';
 import { frontSites } from './sites.ts';
 import { idMaker, type Worker } from './worker.ts';
 

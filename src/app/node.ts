@@ -1,10 +1,10 @@
 // Composition of a cache node: origins, memory tier, flights, story, listener. Built in straight lines, stopped in reverse.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { SiteTable } from '../asset/site.ts';
 import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Position } from '../base/position.ts';
 import type { AnswerFacts } from '../cache/answer.ts';
 import { FillBudget } from '../cache/fill-body.ts';
 import type { FlightHouse } from '../cache/flight.ts';
@@ -17,13 +17,14 @@ import type { Config } from '../config/schema.ts';
 import { STATUS_CLASSES } from '../metrics/catalogue.ts';
 import { RequestMeter } from '../metrics/meter.ts';
 import { type Cell, Registry } from '../metrics/registry.ts';
-import type { Position } from '../purge/log.ts';
 import { MemoryTier } from '../store/memory.ts';
 import type { Exchange } from '../wire/connection.ts';
 import { Listener } from '../wire/listener.ts';
 import { createAccessWriter } from './access.ts';
 import { answerHealth, fullHouse, listenerLimits, sendText } from './doors.ts';
-import { createOrigin, nodeSites } from './sites.ts';
+import { watchLoop } from './loop.ts';
+import { createOrigin } from './origins.ts';
+import { nodeSites } from './sites.ts';
 import { idMaker, type Worker } from './worker.ts';
 
 /** Variants kept of one source: more than any origin that negotiates sanely has. */
@@ -192,15 +193,4 @@ function peerCheck(secret: string): (x: Exchange) => boolean {
 
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
-}
-
-/** The 99th percentile of how late the event loop ran, since the last reading. */
-export function watchLoop(registry: Registry, name: string): void {
-  const delay = monitorEventLoopDelay({ resolution: 20 });
-  delay.enable();
-  registry.gauge('deckle_event_loop_delay_seconds', { process: name }, () => {
-    const seconds = delay.percentile(99) / 1e9;
-    delay.reset();
-    return seconds;
-  });
 }

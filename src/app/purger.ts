@@ -7,9 +7,9 @@ import type { PurgeOutcome } from '../admin/server.ts';
 import { keptQuery, sourceKey } from '../asset/key.ts';
 import { canonicalTarget } from '../asset/path.ts';
 import { parseHost, SiteTable } from '../asset/site.ts';
+import { comparePositions, formatPosition, type Position, parsePosition } from '../base/position.ts';
 import type { Config, SiteOptions } from '../config/schema.ts';
-import type { LogRecord, Position, PurgeLog } from '../purge/log.ts';
-import { comparePositions, formatPosition, parsePosition } from '../purge/position.ts';
+import type { LogRecord, PurgeLog } from '../purge/log.ts';
 import type { Member } from './crew.ts';
 import { hostInKey } from './sites.ts';
 

@@ -10,12 +10,12 @@ import { type AdminBackend, type AdminServer, createAdminServer } from '../admin
 import { addressText, isLoopback } from '../base/address.ts';
 import { systemClock } from '../base/clock.ts';
 import { createLog, type Log } from '../base/log.ts';
+import { comparePositions, formatPosition, parsePosition } from '../base/position.ts';
 import type { Config } from '../config/schema.ts';
 import type { NodeOptions } from '../front/options.ts';
 import { mergeSnapshots, Registry, type Snapshot } from '../metrics/registry.ts';
 import { openLocalLog } from '../purge/local.ts';
 import type { PurgeLog } from '../purge/log.ts';
-import { comparePositions, formatPosition, parsePosition } from '../purge/position.ts';
 import { tell, toWire } from './channel.ts';
 import { type CrewHouse, Member } from './crew.ts';
 import { lockState } from './lock.ts';
@@ -34,6 +34,9 @@ export interface StartOptions {
 
 /** Nodes and fronts must be up within this after their start, or the start as a whole has failed. */
 const START_MS = 20_000;
+
+/** What a look at the figures waits for a process that is busy. */
+const FRESH_MS = 500;
 
 export type Started =
   | { readonly kind: 'started'; readonly supervisor: Supervisor }
@@ -299,7 +302,7 @@ export class Supervisor {
         if (this.#stopping !== undefined) return { ready: false, why: 'stopping' };
         return late === undefined ? { ready: true, why: '' } : { ready: false, why: `${late.plan.name}: ${late.why}` };
       },
-      snapshot: async () => this.#snapshot(),
+      snapshot: () => this.#snapshot(),
       status: async () => {
         const nowMs = systemClock.monoMs();
         return {
@@ -333,7 +336,9 @@ export class Supervisor {
     };
   }
 
-  #snapshot(): Snapshot {
+  // Of this moment; of a process that does not answer at once, what it said last.
+  async #snapshot(): Promise<Snapshot> {
+    await Promise.all(this.#members.map((member) => member.freshen(FRESH_MS)));
     return mergeSnapshots([this.#registry.snapshot(), ...this.#members.map((member) => member.snapshot())]);
   }
 }

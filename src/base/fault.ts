@@ -88,7 +88,6 @@ export const FAULTS = {
   },
   DECKLE_VERSION: { status: 505, source: 'client', retryable: false, reason: 'version', text: 'This server speaks HTTP/1.1.' },
   DECKLE_LOOP: { status: 508, source: 'client', retryable: false, reason: 'loop', text: 'The request has been here before.' },
-  DECKLE_ONLY_IF_CACHED: { status: 504, source: 'client', retryable: false, reason: 'only-if-cached', text: 'No stored answer.' },
   DECKLE_NO_NODE: { status: 503, source: 'peer', retryable: true, reason: 'no-node', text: 'No cache node can answer now.' },
   DECKLE_NODE_TIMEOUT: {
     status: 504,

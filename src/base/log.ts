@@ -13,7 +13,13 @@ export interface Log {
 
 /** @param who `supervisor`, `front-1`, `n1` */
 export function createLog(level: string, who: string): Log {
-  return pino({ level, base: { who, pid: process.pid } }, pino.destination({ dest: 2, sync: true }));
+  const options = {
+    level,
+    base: { who, pid: process.pid },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+  return pino(options, pino.destination({ dest: 2, sync: true }));
 }
 
 export interface AccessLog {

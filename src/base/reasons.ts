@@ -30,7 +30,6 @@ export const REASONS = {
   private: 'the origin said private',
   'set-cookie': 'the answer sets a cookie',
   'vary-star': 'the answer varies on everything',
-  'vary-many': 'the source already has as many variants as are kept',
   status: 'a status that the site does not keep',
   'zero-ttl': 'nothing gives the answer a lifetime or a validator to reuse it with',
   'too-big': 'the body is larger than the site allows to be kept',
@@ -39,13 +38,11 @@ export const REASONS = {
   encoding: 'the answer has a Content-Encoding that was not asked for',
   partial: 'the origin answered a whole request with a part',
   purged: 'a purge came while it was fetched',
-  'hit-for-miss': 'the source was found uncacheable a moment ago',
   'tier-off': 'the node has no memory tier and no disk tier',
   // how a stored answer was used
   grace: 'stale, within grace.healthy; refreshed behind',
   'stale-wait': 'stale, its revalidation took longer than stale_wait',
   'stale-if-error': 'stale, the origin failed',
-  'only-if-cached': 'the client asked for a stored answer and there is none',
   // the origin failed
   'origin-refused': 'no connection to the origin',
   'origin-timeout': 'the origin did not answer in time',

@@ -8,8 +8,8 @@ import { VERSION } from '../app/version.ts';
 import type { Worker } from '../app/worker.ts';
 import { addressText } from '../base/address.ts';
 import { systemClock } from '../base/clock.ts';
+import type { Position } from '../base/position.ts';
 import type { Config } from '../config/schema.ts';
-import type { Position } from '../purge/log.ts';
 import { type Command, configFor, type Io, misused, readArguments } from './command.ts';
 import { collectSignals } from './start.ts';
 

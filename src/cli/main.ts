@@ -39,8 +39,9 @@ export async function main(argv: readonly string[], program: string): Promise<vo
     cwd: process.cwd(),
   };
   // Under a supervisor the same command line is a child: it gets its config over the channel.
-  if (process.connected && process.env['DECKLE_CHILD'] === '1') (await import('../app/child.ts')).runChild();
-  else process.exitCode = await run(argv, io, program);
+  if (process.connected && process.env['DECKLE_CHILD'] === '1') {
+    await (await import('../app/child.ts')).runChild(argv[0] === 'front' ? 'front' : 'node');
+  } else process.exitCode = await run(argv, io, program);
 }
 
 async function run(argv: readonly string[], io: Io, program: string): Promise<number> {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Position } from '../base/position.ts';
 import { headerLine, readLogFile, recordLine } from './lines.ts';
-import type { LogRecord, Position } from './log.ts';
+import type { LogRecord } from './log.ts';
 
 const base: Position = { epoch: '0123456789abcdef', high: 7n, low: 41n };
 

@@ -5,9 +5,9 @@
 // it cannot be trusted either; the caller then begins a new epoch, which costs a revalidation and serves nothing stale.
 
 import { crc32 } from 'node:zlib';
+import { isEpoch, type Position } from '../base/position.ts';
 import type { Bytes } from '../base/units.ts';
-import type { LogRecord, Position } from './log.ts';
-import { isEpoch } from './position.ts';
+import type { LogRecord } from './log.ts';
 import { decodeEntry } from './target.ts';
 
 const FORMAT = 'deckle purge log 1';

@@ -6,9 +6,9 @@ import { mkdtemp, open, readdir, readFile, rename, rm, stat, truncate, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { isAfter, type Position } from '../base/position.ts';
 import { type LocalLogEvent, type LogDisk, type LogHandle, openLocalLog } from './local.ts';
-import type { LogEntry, LogRecord, Position, PurgeLog } from './log.ts';
-import { isAfter } from './position.ts';
+import type { LogEntry, LogRecord, PurgeLog } from './log.ts';
 
 interface World {
   readonly folder: string;

@@ -8,10 +8,10 @@
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
+import { comparePositions, isAfter, type Position } from '../base/position.ts';
 import type { Bytes } from '../base/units.ts';
 import { headerLine, readLogFile, recordLine } from './lines.ts';
-import type { LogEntry, LogRecord, Position, PurgeLog } from './log.ts';
-import { comparePositions, isAfter } from './position.ts';
+import type { LogEntry, LogRecord, PurgeLog } from './log.ts';
 import { encodeEntry } from './target.ts';
 
 const NAME = 'purge.log';

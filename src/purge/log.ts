@@ -5,12 +5,7 @@
 // An object remembers the position at which its fetch began: a record after that position applies to it.
 // Positions compare only within one epoch; an epoch ends when a log was emptied or replaced.
 
-/** 24 bytes: an epoch (8 random bytes as 16 hex digits) and two unsigned 64-bit numbers. */
-export interface Position {
-  readonly epoch: string;
-  readonly high: bigint;
-  readonly low: bigint;
-}
+import type { Position } from '../base/position.ts';
 
 export type PurgeTarget =
   /** One URL: every variant of one source key. `key` is the source key, in the form of asset/key.ts. */

@@ -1,8 +1,13 @@
-// A position of the purge log as text and in order.
+// A position of the purge log, as text and in order. Whatever is fetched or sent remembers one, so it stands below all of them.
 // Promises: 48 hex digits (epoch, high, low: 8 bytes each, big-endian), so the texts of one epoch sort as the positions do.
 // Refuses: to order positions of two epochs, and any text but the one spelling (lower case, exact length).
 
-import type { Position } from './log.ts';
+/** 24 bytes: an epoch (8 random bytes as 16 hex digits) and two unsigned 64-bit numbers. */
+export interface Position {
+  readonly epoch: string;
+  readonly high: bigint;
+  readonly low: bigint;
+}
 
 const TEXT = /^[0-9a-f]{48}$/;
 const EPOCH = /^[0-9a-f]{16}$/;

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Position } from './log.ts';
-import { comparePositions, formatPosition, isAfter, parsePosition } from './position.ts';
+import { comparePositions, formatPosition, isAfter, type Position, parsePosition } from './position.ts';
 
 const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const epoch = fc.constantFrom('0123456789abcdef', 'ffffffffffffffff');
