@@ -110,6 +110,7 @@ export class Member {
         return;
       case 'failed':
         this.problem = message.message;
+        this.#crew.changed();
         return;
       case 'figures':
         this.#latest = readSnapshot(message.snapshot);

@@ -7,6 +7,7 @@ import type { PurgeOutcome } from '../admin/server.ts';
 import { keptQuery, sourceKey } from '../asset/key.ts';
 import { canonicalTarget } from '../asset/path.ts';
 import { parseHost, SiteTable } from '../asset/site.ts';
+import { systemClock } from '../base/clock.ts';
 import { comparePositions, formatPosition, type Position, parsePosition } from '../base/position.ts';
 import type { Config, SiteOptions } from '../config/schema.ts';
 import type { LogRecord, PurgeLog } from '../purge/log.ts';
@@ -77,10 +78,10 @@ export class Purger {
   }
 
   async #wait(last: Position, waitMs: number): Promise<readonly string[]> {
-    const deadline = Date.now() + waitMs;
+    const deadline = systemClock.monoMs() + waitMs;
     for (;;) {
       const pending = this.#behind(last);
-      const leftMs = deadline - Date.now();
+      const leftMs = deadline - systemClock.monoMs();
       if (pending.length === 0 || leftMs <= 0) return pending;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, leftMs);

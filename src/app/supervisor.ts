@@ -229,7 +229,7 @@ export class Supervisor {
         if (ended || this.#stopping !== undefined) return;
         this.#registry.cell('deckle_process_restarts_total', { process: member.plan.name }).value += 1;
         this.#log.error(
-          { process: member.plan.name, code: child.exitCode, signal: child.signalCode },
+          { process: member.plan.name, code: child.exitCode, signal: child.signalCode, problem: member.problem },
           'a process ended and is replaced',
         );
       },

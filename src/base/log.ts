@@ -1,6 +1,7 @@
 // What a process says: its own log (JSON lines on standard error) and the access log (JSON lines to a file or standard output).
 // The owner of pino. Promises: writing never waits; a full disk costs lines, never requests; `reopen` follows a rotated file.
 
+import { openSync } from 'node:fs';
 import { pino } from 'pino';
 import type { Bytes, Ms } from './units.ts';
 
@@ -37,7 +38,8 @@ const FLUSH_MS: Ms = 500;
 /** @param to a file, or `-` for standard output. Throws when the file cannot be opened. */
 export function openAccessLog(to: string): AccessLog {
   const out = pino.destination({
-    dest: to === '-' ? 1 : to,
+    // Opened here: a file that cannot be had must be known now, and a flush never meets one that is still being opened.
+    dest: to === '-' ? 1 : openSync(to, 'a'),
     sync: false,
     append: true,
     mkdir: false,
@@ -61,7 +63,7 @@ export function openAccessLog(to: string): AccessLog {
       return dropped;
     },
     reopen: () => {
-      if (to !== '-') out.reopen();
+      if (to !== '-') out.reopen(to);
     },
     close: () => {
       clearInterval(timer);

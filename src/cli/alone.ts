@@ -52,7 +52,13 @@ async function run(role: 'front' | 'node', argv: readonly string[], io: Io): Pro
     return 1;
   }
   const signals = collectSignals();
-  const worker = role === 'front' ? createFront(config, name, systemClock) : createNode(config, name, NO_LOG, systemClock);
+  let worker: Worker;
+  try {
+    worker = role === 'front' ? createFront(config, name, systemClock) : createNode(config, name, NO_LOG, systemClock);
+  } catch (error) {
+    io.err(`deckle: ${name}: ${(error as Error).message}\n`);
+    return 1;
+  }
   const address = role === 'front' ? config.front.listen[0]!.address : config.nodes.find((node) => node.name === name)!.listen;
   try {
     await worker.listen([]);

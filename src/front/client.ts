@@ -31,30 +31,30 @@ export class ClientReader {
   read(head: HeadScanner, socketAddress: string): Client {
     const peer = plainAddress(socketAddress);
     if (this.#none || !this.#trusted(peer)) return { address: peer, forwardedFor: peer, trusted: false };
-    const chain = head.list('x-forwarded-for');
-    const forwardedFor = chain === undefined ? peer : `${chain}, ${peer}`;
     if (this.#header !== 'x-forwarded-for') {
       const said = plainAddress((head.find(this.#header) ?? '').trim());
-      return { address: isIP(said) === 0 ? peer : said, forwardedFor, trusted: true };
+      if (isIP(said) === 0) return { address: peer, forwardedFor: peer, trusted: true };
+      return { address: said, forwardedFor: `${said}, ${peer}`, trusted: true };
     }
-    return { address: this.#lastUntrusted(chain, peer), forwardedFor, trusted: true };
+    const hops = this.#vouchedFor(head.list('x-forwarded-for'), peer);
+    return { address: hops[0]!, forwardedFor: hops.join(', '), trusted: true };
   }
 
-  // From the right: each hop vouches for the one before it, as long as it is trusted itself.
-  #lastUntrusted(chain: string | undefined, peer: string): string {
-    const hops = (chain ?? '').split(',').slice(-MAX_HOPS);
-    let address = peer;
-    for (let at = hops.length - 1; at >= 0; at -= 1) {
-      const hop = plainAddress(hops[at]!.trim());
+  // From the right: each hop vouches for the one before it, as long as it is trusted itself. The first is the client.
+  #vouchedFor(chain: string | undefined, peer: string): readonly string[] {
+    const said = (chain ?? '').split(',').slice(-MAX_HOPS);
+    const hops = [peer];
+    for (let at = said.length - 1; at >= 0; at -= 1) {
+      const hop = plainAddress(said[at]!.trim());
       if (isIP(hop) === 0) break;
-      address = hop;
+      hops.unshift(hop);
       if (!this.#trusted(hop)) break;
     }
-    return address;
+    return hops;
   }
 }
 
 /** `::ffff:10.0.0.1`, as dual-stack sockets write it, is 10.0.0.1. */
-function plainAddress(address: string): string {
+export function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
 }

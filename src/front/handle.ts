@@ -15,7 +15,7 @@ import { resultOf } from '../metrics/meter.ts';
 import type { Exchange } from '../wire/connection.ts';
 import { sendFault } from '../wire/error-reply.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
-import type { Client, ClientReader } from './client.ts';
+import { type Client, type ClientReader, plainAddress } from './client.ts';
 import { requestHead, responseLines } from './heads.ts';
 import type { Joins } from './joins.ts';
 import type { NodeLink } from './link.ts';
@@ -86,7 +86,7 @@ export class FrontStory {
 
   /** The gate said no. */
   refused(x: Exchange, fault: Fault): void {
-    this.#refuse(x, this.#open(x, x.peerAddress, ''), fault, false);
+    this.#refuse(x, this.#open(x, plainAddress(x.peerAddress), ''), fault, false);
   }
 
   request(x: Exchange): void {
@@ -142,7 +142,9 @@ export class FrontStory {
     if (note.tries === 0 && parts.joins.shouldWait(key, link.full, nowMs)) {
       const stop = parts.joins.wait(key, () => {
         x.reply.onGone = undefined;
-        this.#relay(order, link, walk, avoided);
+        // What the lead met there need not be met again.
+        if (link.avoided) this.#try(order, parts.ring.walk(key));
+        else this.#relay(order, link, walk, avoided, true);
       });
       x.reply.onGone = stop;
       return;
@@ -159,7 +161,7 @@ export class FrontStory {
     return avoided.shift();
   }
 
-  #relay(order: Order, link: NodeLink, walk: RingWalk, avoided: NodeLink[]): void {
+  #relay(order: Order, link: NodeLink, walk: RingWalk, avoided: NodeLink[], admitted = false): void {
     const { x, note, key } = order;
     const { joins, timeouts, clock } = this.#parts;
     const reply = x.reply;
@@ -179,7 +181,6 @@ export class FrontStory {
       },
       data: (bytes) => {
         const room = reply.write(bytes);
-        reply.uncork();
         if (!room) reply.onDrain = () => relay.resume();
         return room;
       },
@@ -205,7 +206,7 @@ export class FrontStory {
       settle(false);
       relay.cancel();
     };
-    relay.start();
+    relay.start(admitted);
   }
 
   // The node's head, as the client gets it.
@@ -213,14 +214,23 @@ export class FrontStory {
     const { note, x } = order;
     const said = head.get('x-deckle-result');
     note.result = said !== undefined && RESULT_SET.has(said) ? (said as Result) : 'relayed';
-    const own = head.find('x-request-id') === undefined ? `X-Request-Id: ${note.id}\r\n` : '';
+    let own = head.find('x-request-id') === undefined ? `X-Request-Id: ${note.id}\r\n` : '';
+    // A node that is not deckle knows nothing of what every answer of ours carries.
+    if (said === undefined) {
+      own += 'Via: 1.1 deckle\r\n';
+      if (head.find('x-content-type-options') === undefined) own += 'X-Content-Type-Options: nosniff\r\n';
+    }
     const lines = responseLines(head) + own;
     const length = head.contentLength >= 0 ? head.contentLength : undefined;
     if (order.isHead || head.status === 204 || head.status === 304) {
       x.reply.whole(head.status, lines, undefined);
       return;
     }
-    if (bytesFollow) x.reply.cork();
+    if (bytesFollow) {
+      // Until all that came with the head has been read; what that was may be no more than the end.
+      x.reply.cork();
+      process.nextTick(() => x.reply.uncork());
+    }
     x.reply.begin(head.status, lines, length);
   }
 

@@ -1,6 +1,7 @@
 // The way from a front to one node: kept-alive HTTP/1.1 sockets, slots, a bounded queue for a slot, and what is known of its health.
 // Promises: never more than `maxRequests` at a time; a waiting request leaves after `queueMs`; a socket is used again only after
-// an answer that ended where it said, with nothing behind it. Knows nothing of rings and sites.
+// an answer that ended where it said, with nothing behind it; requests that fail together are one failure of the node.
+// Knows nothing of rings and sites.
 
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
@@ -68,18 +69,23 @@ export class NodeLink {
   }
 
   failed(): void {
+    // A node that dies takes all its requests with it: that is one piece of news, and no reason to stay away for longer.
+    if (this.avoided) return;
     this.#avoidUntilMs = this.#clock.monoMs() + Math.min(LONGEST_AVOID_MS, FIRST_AVOID_MS * 2 ** Math.min(10, this.#failures));
     this.#failures += 1;
   }
 
-  /** Asks for a slot. `grant` is called once, at once when there is one. The returned function takes the question back. */
-  acquire(grant: (fault: Fault | undefined) => void): () => void {
+  /**
+   * Asks for a slot. `grant` is called once, at once when there is one. The returned function takes the question back.
+   * @param admitted the request has waited for another one's answer: it may stand in a queue that is full for newcomers
+   */
+  acquire(grant: (fault: Fault | undefined) => void, admitted = false): () => void {
     if (!this.full) {
       this.#inFlight += 1;
       grant(undefined);
       return () => {};
     }
-    if (this.#queue.size >= this.#options.queueMax) {
+    if (!admitted && this.#queue.size >= this.#options.queueMax) {
       grant(new Fault('DECKLE_QUEUE_FULL'));
       return () => {};
     }
@@ -125,7 +131,10 @@ export class NodeLink {
   /** A new socket; `done` once: connected, or why not. */
   dial(done: (socket: Socket | undefined) => void): Socket {
     const socket = connect({ host: this.#options.host, port: this.#options.port, noDelay: true });
+    let settled = false;
     const settle = (good: boolean) => {
+      if (settled) return;
+      settled = true;
       socket.setTimeout(0);
       socket.removeAllListeners();
       if (!good) {
@@ -137,7 +146,8 @@ export class NodeLink {
     socket.setTimeout(this.#options.connectMs);
     socket.once('connect', () => settle(true));
     socket.once('error', () => settle(false));
-    socket.once('timeout', () => settle(false));
+    // After a busy spell of ours the timer fires before the news of the connection is read: that is let in first.
+    socket.once('timeout', () => setImmediate(() => settle(false)));
     return socket;
   }
 

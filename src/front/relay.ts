@@ -11,7 +11,7 @@ import { isBodiless } from '../wire/status.ts';
 import type { NodeLink } from './link.ts';
 
 export interface RelayEvents {
-  /** The final head. `bytesFollow`: body bytes came in the same read, so that head and body can leave in one piece. */
+  /** The final head. `bytesFollow`: more came in the same read, so that head and body can leave in one piece. */
   head(head: HeadScanner, bytesFollow: boolean): void;
   /** False: pause until `resume`. */
   data(bytes: Buffer): boolean;
@@ -61,7 +61,8 @@ export class Relay {
     this.#events = events;
   }
 
-  start(): void {
+  /** @param admitted see `NodeLink.acquire` */
+  start(admitted = false): void {
     this.#takeBack = this.#link.acquire((fault) => {
       this.#takeBack = undefined;
       if (this.#over) {
@@ -75,7 +76,7 @@ export class Relay {
       }
       this.#hasSlot = true;
       this.#send(this.#link.takeIdle());
-    });
+    }, admitted);
   }
 
   resume(): void {
@@ -186,14 +187,16 @@ export class Relay {
   }
 
   #tell(data: Buffer): void {
-    if (!this.#events.data(data) && !this.#over) this.#socket?.pause();
+    // The reader of chunks goes on to the end of its bytes, also when nobody listens any more.
+    if (!this.#over && !this.#events.data(data) && !this.#over) this.#socket?.pause();
   }
 
   #silent(): void {
     if (this.#over) return;
-    // A paused socket is silent because our client is slow.
     if (this.#headTold) {
-      if (this.#socket?.isPaused() !== true) this.#break();
+      // A paused socket is silent because our client is slow. The timer fires once: it must be there when the client reads on.
+      if (this.#socket?.isPaused() === true) this.#socket.setTimeout(this.#timeouts.betweenBytesMs);
+      else this.#break();
       return;
     }
     this.#fail(new Fault('DECKLE_NODE_TIMEOUT', this.#link.name));

@@ -4,7 +4,6 @@
 
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
-import { compileReferers } from '../../src/guard/referer.ts';
 import { SiteTable } from '../../src/asset/site.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { Fault, type FaultCode } from '../../src/base/fault.ts';
@@ -17,6 +16,7 @@ import { type NodeNote, NodeStory } from '../../src/cache/handle.ts';
 import { Passes } from '../../src/cache/passes.ts';
 import type { CacheSiteRules, NodeSite } from '../../src/cache/request.ts';
 import { variantKey } from '../../src/cache/vary.ts';
+import { compileReferers } from '../../src/guard/referer.ts';
 import type { BodyPart, Origin, OriginAnswer, OriginBody, OriginRequest } from '../../src/origin/origin.ts';
 import { MemoryTier } from '../../src/store/memory.ts';
 import type { HeaderList } from '../../src/wire/headers.ts';
@@ -229,7 +229,9 @@ export class Client {
   constructor(port: number, path: string, options: AskOptions) {
     const { method = 'GET', headers = {}, version = '1.1' } = options;
     this.#isHead = method === 'HEAD';
-    const lines = Object.entries({ Host: 'img.test', Connection: 'close', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    const lines = Object.entries({ Host: 'img.test', Connection: 'close', ...headers }).map(
+      ([name, value]) => `${name}: ${value}\r\n`,
+    );
     this.socket = connect(port, '127.0.0.1');
     this.socket.on('error', () => {
       this.#ended ??= 'reset';
@@ -269,7 +271,9 @@ export class Client {
 
   async head(): Promise<Pick<Answered, 'status' | 'headers'>> {
     await this.#until('a head', () => this.#headEnd > 0);
-    const [statusLine = '', ...lines] = this.#bytes().toString('latin1', 0, this.#headEnd - 4).split('\r\n');
+    const [statusLine = '', ...lines] = this.#bytes()
+      .toString('latin1', 0, this.#headEnd - 4)
+      .split('\r\n');
     const headers = new Map<string, string>();
     for (const line of lines) {
       const colon = line.indexOf(':');
@@ -371,7 +375,8 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
   const clock = new HandClock();
   const origin = new ScriptedOrigin();
   const memory = options.memory ?? 64 * 1024 * 1024;
-  const store = memory === 0 ? undefined : new MemoryTier<AnswerFacts>({ maxBytes: memory, maxVariants: 16, variantKeyOf: variantKey });
+  const store =
+    memory === 0 ? undefined : new MemoryTier<AnswerFacts>({ maxBytes: memory, maxVariants: 16, variantKeyOf: variantKey });
   const budget = new FillBudget(options.fillMemory ?? 16 * 1024 * 1024);
   const flights = new Flights();
   const passes = new Passes();

@@ -15,7 +15,12 @@ export interface Fetched {
 }
 
 /** Connects `count` sockets, then sends all requests at once. Resolves when every answer has ended one way or another. */
-export async function crowd(port: number, count: number, pathOf: (at: number) => string, mostMs: number): Promise<readonly Fetched[]> {
+export async function crowd(
+  port: number,
+  count: number,
+  pathOf: (at: number) => string,
+  mostMs: number,
+): Promise<readonly Fetched[]> {
   const sockets = await Promise.all(Array.from({ length: count }, () => connected(port)));
   const late = setTimeout(() => {
     for (const socket of sockets) socket.destroy();

@@ -1,0 +1,103 @@
+// What passes through the front, line by line, in both directions.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { HeadScanner } from '../wire/scanner.ts';
+import { requestHead, responseLines } from './heads.ts';
+
+function scan(kind: 'request' | 'response', first: string, lines: readonly string[]): HeadScanner {
+  const scanner = new HeadScanner(kind, { maxBytes: 64 * 1024, maxFields: 256 });
+  const bytes = Buffer.from(`${first}\r\n${lines.map((line) => `${line}\r\n`).join('')}\r\n`, 'latin1');
+  assert.equal(scanner.scan(bytes, 0, bytes.length), 'done');
+  return scanner;
+}
+
+const WORDS = {
+  isHead: false,
+  target: '/a.jpg?w=1',
+  authority: 'img.example.com:8080',
+  forwardedFor: '198.51.100.7',
+  id: 'id-1',
+  from: 'front-1',
+  peerLine: 'X-Deckle-Peer: s3cret\r\n',
+};
+
+/** The request's lines behind those that the front writes itself. */
+function passed(...lines: readonly string[]): readonly string[] {
+  const text = requestHead(scan('request', 'GET /raw HTTP/1.1', ['Host: client.example', ...lines]), WORDS);
+  assert.ok(text.endsWith('\r\n\r\n'));
+  return text.slice(0, -4).split('\r\n').slice(6);
+}
+
+function answered(...lines: readonly string[]): readonly string[] {
+  const text = responseLines(scan('response', 'HTTP/1.1 200 OK', lines));
+  return text.split('\r\n').filter((line) => line !== '');
+}
+
+test('the front writes the first lines of a request itself', () => {
+  const text = requestHead(scan('request', 'GET /raw HTTP/1.0', ['Host: client.example', 'Accept: */*']), WORDS);
+  assert.equal(
+    text,
+    'GET /a.jpg?w=1 HTTP/1.1\r\nHost: img.example.com:8080\r\nX-Forwarded-For: 198.51.100.7\r\nX-Request-Id: id-1\r\n' +
+      'X-Deckle-From: front-1\r\nX-Deckle-Peer: s3cret\r\nAccept: */*\r\n\r\n',
+  );
+  assert.ok(requestHead(scan('request', 'HEAD / HTTP/1.1', ['Host: a']), { ...WORDS, isHead: true }).startsWith('HEAD /a.jpg'));
+});
+
+test('what a client says of the deckle inside does not reach it, in any spelling', () => {
+  for (const name of ['X-Deckle-Peer', 'x-deckle-from', 'X-DECKLE-RESULT', 'X-Deckle-Site', 'x-Deckle-Position', 'X-Deckle-'])
+    assert.deepEqual(passed(`${name}: forged`, 'Accept: image/webp'), ['Accept: image/webp'], name);
+});
+
+test('what a node says to the front does not reach the client', () => {
+  for (const name of ['X-Deckle-Result', 'x-deckle-site', 'X-DECKLE-PEER', 'X-Deckle-Later'])
+    assert.deepEqual(answered(`${name}: memory`, 'ETag: "1"'), ['ETag: "1"'], name);
+});
+
+const OF_THE_CONNECTION = [
+  'Keep-Alive: timeout=5',
+  'Proxy-Connection: keep-alive',
+  'TE: trailers',
+  'Trailer: Expires',
+  'Upgrade: h2c',
+  'Proxy-Authorization: Basic eA==',
+  'Proxy-Authenticate: Basic',
+];
+
+test('fields of one connection stay on it', () => {
+  for (const line of [...OF_THE_CONNECTION, 'Connection: keep-alive']) {
+    assert.deepEqual(passed(line, 'Range: bytes=0-1'), ['Range: bytes=0-1'], line);
+    assert.deepEqual(answered(line, 'Age: 1'), ['Age: 1'], line);
+  }
+  assert.deepEqual(answered('Transfer-Encoding: chunked', 'Age: 1'), ['Age: 1']);
+});
+
+test('fields that Connection names stay on it too, in any case, over several lines', () => {
+  const lines = ['Connection: X-One, x-TWO', 'X-One: 1', 'X-Two: 2', 'Connection: keep-alive, Cookie', 'Cookie: c', 'X-Three: 3'];
+  assert.deepEqual(passed(...lines), ['X-Three: 3']);
+  assert.deepEqual(answered(...lines), ['X-Three: 3']);
+});
+
+test('a Connection line cannot take away what says what a message is', () => {
+  const lines = [
+    'Connection: Content-Type, Content-Length, Cache-Control, Content-Encoding',
+    'Content-Length: 3',
+    'Content-Type: image/png',
+    'Cache-Control: no-store',
+    'Content-Encoding: gzip',
+  ];
+  assert.deepEqual(answered(...lines), lines.slice(1));
+});
+
+test('what the client claims of forwarding, its request id, its length and its expectation are not passed on', () => {
+  assert.deepEqual(
+    passed('X-Forwarded-For: 1.2.3.4', 'X-Request-Id: forged', 'Content-Length: 0', 'Expect: 100-continue', 'If-None-Match: "1"'),
+    ['If-None-Match: "1"'],
+  );
+});
+
+test('all else passes as it was written: order, case, doubles, bytes above ASCII', () => {
+  const lines = ['aCCept: a', 'X-Name: caf\xe9', 'Accept: b', 'Set-Cookie: a=1', 'Set-Cookie: b=2'];
+  assert.deepEqual(passed(...lines), lines);
+  assert.deepEqual(answered(...lines), lines);
+});
