@@ -18,6 +18,8 @@ export type Answer = StoredAnswer<AnswerFacts>;
 export interface PreparedHead {
   /** Field lines with line ends: the origin's, edited by the site, and deckle's constant ones. */
   readonly lines: string;
+  /** The subset of the lines that says nothing of the image: for answers about the request. */
+  readonly commonLines: string;
   readonly contentType: string;
   readonly etag: string | undefined;
   readonly lastModified: string | undefined;
@@ -77,11 +79,15 @@ export function prepareHead(headers: HeaderList, rules: ResponseHeaderRules, res
     lines += line;
     if (IN_NOT_MODIFIED.has(name)) notModifiedLines += line;
   }
-  for (const [name, value] of Object.entries(rules.add)) lines += `${name}: ${value}\r\n`;
+  for (const [name, value] of Object.entries(rules.add)) {
+    lines += `${name}: ${value}\r\n`;
+    if (IN_NOT_MODIFIED.has(name.toLowerCase())) notModifiedLines += `${name}: ${value}\r\n`;
+  }
   if (contentType.toLowerCase().startsWith('image/svg')) lines += SVG_POLICY;
   const upstream = joinedValue(headers, 'cache-status');
   return {
     lines,
+    commonLines: common,
     contentType,
     etag: firstValue(headers, 'etag'),
     lastModified: firstValue(headers, 'last-modified'),

@@ -1,8 +1,8 @@
 // An answer on its way to the client: conditions, ranges, HEAD, Age and Cache-Status, from a stored answer or from a flight.
-// Promises: a length that was declared is kept or the connection is cut; conditions and ranges apply to 200 only.
+// Promises: a length that was declared is kept or the connection is cut; conditions and ranges apply to 200 only; a client that
+// reads slowly holds at most two slices beside what it shares with others.
 
 import { randomBytes } from 'node:crypto';
-import type { Fault } from '../base/fault.ts';
 import type { Bytes } from '../base/units.ts';
 import { notModified, rangeConditionHolds, type Validators } from '../wire/conditional.ts';
 import { contentRange, multipartParts, parseRange, unsatisfiedRange } from '../wire/range.ts';
@@ -45,7 +45,7 @@ export function deliverStored(r: NodeRequest, answer: Answer, node: string, age:
     if (!r.isHead && isRangeAsked(head, prepared)) {
       const range = parseRange(head.get('range'), body.length);
       if (range.kind === 'unsatisfiable') {
-        reply.whole(416, `${moment}Content-Range: ${unsatisfiedRange(body.length)}\r\nContent-Length: 0\r\n`, undefined);
+        reply.whole(416, unsatisfiedLines(prepared, moment, body.length), undefined);
         return;
       }
       if (range.kind === 'one') {
@@ -59,6 +59,10 @@ export function deliverStored(r: NodeRequest, answer: Answer, node: string, age:
   const framing = isBodiless(answer.status) ? '' : `Content-Length: ${body.length}\r\n`;
   const ranges = answer.status === 200 ? 'Accept-Ranges: bytes\r\n' : '';
   reply.whole(answer.status, prepared.lines + moment + ranges + framing, r.isHead || framing === '' ? undefined : body);
+}
+
+function unsatisfiedLines(prepared: PreparedHead, moment: string, length: Bytes): string {
+  return `${prepared.commonLines}${moment}Content-Range: ${unsatisfiedRange(length)}\r\nContent-Length: 0\r\n`;
 }
 
 function rangeLines(lines: string, range: { readonly first: Bytes; readonly last: Bytes }, length: Bytes): string {
@@ -94,6 +98,8 @@ export class FlightDelivery implements FlightReader {
   #done = false;
   #complete = false;
   #pumping = false;
+  /** The socket holds all it should: nothing is written before it has drained. */
+  #stalled = false;
 
   constructor(r: NodeRequest, flight: Flight) {
     this.#r = r;
@@ -114,8 +120,9 @@ export class FlightDelivery implements FlightReader {
       return;
     }
     if (this.#r.isHead || isBodiless(status)) {
+      const ranges = status === 200 && length !== undefined ? 'Accept-Ranges: bytes\r\n' : '';
       const framing = isBodiless(status) || length === undefined ? '' : `Content-Length: ${length}\r\n`;
-      reply.whole(status, prepared.lines + moment + framing, undefined);
+      reply.whole(status, prepared.lines + moment + ranges + framing, undefined);
       return;
     }
     let lines = prepared.lines + moment;
@@ -124,7 +131,7 @@ export class FlightDelivery implements FlightReader {
     if (status === 200 && length !== undefined && isRangeAsked(asked, prepared)) {
       const range = parseRange(asked.get('range'), length);
       if (range.kind === 'unsatisfiable') {
-        reply.whole(416, `${moment}Content-Range: ${unsatisfiedRange(length)}\r\nContent-Length: 0\r\n`, undefined);
+        reply.whole(416, unsatisfiedLines(prepared, moment, length), undefined);
         return;
       }
       if (range.kind === 'one') {
@@ -138,13 +145,15 @@ export class FlightDelivery implements FlightReader {
     if (answered === 200 && length !== undefined) lines += 'Accept-Ranges: bytes\r\n';
     if (answered !== 206 && size !== undefined) lines += `Content-Length: ${size}\r\n`;
     reply.onGone = () => this.#leave();
+    reply.cork();
     reply.begin(answered, lines, size);
     this.#flight.read(this);
     this.more();
+    reply.uncork();
   }
 
   more(): void {
-    if (this.#pumping || this.#done) return;
+    if (this.#pumping || this.#stalled || this.#done) return;
     this.#pumping = true;
     const reply = this.#r.x.reply;
     let room = true;
@@ -158,7 +167,7 @@ export class FlightDelivery implements FlightReader {
     this.#pumping = false;
     this.#flight.advanced();
     if (reply.ended) this.#leave();
-    else if (!room) reply.onDrain = () => this.more();
+    else if (!room) this.#awaitDrain();
     else if (this.#position >= this.#end || (this.#complete && this.#position >= this.#flight.body.filled)) this.#finish();
   }
 
@@ -167,10 +176,18 @@ export class FlightDelivery implements FlightReader {
     this.more();
   }
 
-  failed(_fault: Fault): void {
+  cut(): void {
     if (this.#done) return;
-    this.#done = true;
+    this.#leave();
     this.#r.x.reply.abort();
+  }
+
+  #awaitDrain(): void {
+    this.#stalled = true;
+    this.#r.x.reply.onDrain = () => {
+      this.#stalled = false;
+      this.more();
+    };
   }
 
   #finish(): void {

@@ -4,6 +4,16 @@
 import { type HeaderList, type HeaderPair, HOP_BY_HOP } from '../wire/headers.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
 
+/** Never sent on, named or not: the cache asks for whole answers with conditions of its own, and writes the way itself. */
+const NEVER: ReadonlySet<string> = new Set([
+  'x-forwarded-for',
+  'range',
+  'if-range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+]);
 /** Never sent on by `*`: the connection's own, the cache's own, those that rewrite a request, those deckle writes. */
 const WITHHELD: ReadonlySet<string> = new Set([
   ...HOP_BY_HOP,
@@ -18,12 +28,6 @@ const WITHHELD: ReadonlySet<string> = new Set([
   'cdn-loop',
   'x-request-id',
   'accept-encoding',
-  'range',
-  'if-range',
-  'if-match',
-  'if-none-match',
-  'if-modified-since',
-  'if-unmodified-since',
 ]);
 const WITHHELD_PREFIXES = ['x-forwarded-', 'x-original-', 'x-rewrite-', 'x-http-method', 'x-deckle-'];
 
@@ -33,7 +37,7 @@ export function forwardedFields(head: HeadScanner, names: readonly string[]): He
   const connection = (head.list('connection') ?? '').toLowerCase();
   const fields: HeaderPair[] = [];
   for (const name of wanted) {
-    const value = head.find(name);
+    const value = NEVER.has(name) ? undefined : head.find(name);
     if (value !== undefined && !connection.split(',').some((token) => token.trim() === name)) fields.push([name, value]);
   }
   return fields;
@@ -43,9 +47,14 @@ function mayPass(name: string): boolean {
   return !WITHHELD.has(name) && !WITHHELD_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
-/** Whether the fields hold credentials, so that the answer is for this client alone (RFC 9111 §3.5). */
-export function isPersonal(fields: HeaderList): boolean {
-  return fields.some(([name]) => name === 'authorization' || name === 'cookie');
+/** Whether the client's credentials are sent on, so that the answer is for this client alone (RFC 9111 §3.5). */
+export function isPersonal(head: HeadScanner, names: readonly string[]): boolean {
+  for (const name of names) {
+    if (name === 'authorization' || name === 'cookie') {
+      if (head.find(name) !== undefined) return true;
+    } else if (name === '*' && head.find('authorization') !== undefined) return true;
+  }
+  return false;
 }
 
 export interface Passage {

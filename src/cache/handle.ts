@@ -75,6 +75,8 @@ export class NodeStory {
     const peer = parts.isPeer(x);
     const isHead = x.head.method === 'HEAD';
     const note = this.#open(x, peer ? (x.head.get('x-request-id') ?? '') : '');
+    // A front of ours writes down whom it knows to be in front of it, the client first.
+    if (peer) note.client = (x.head.list('x-forwarded-for') ?? '').split(',', 1)[0]!.trim() || x.peerAddress;
 
     const asked = readAsked(x.head);
     if (asked instanceof Fault) return this.#refuse(x, note, asked, isHead);
@@ -93,8 +95,9 @@ export class NodeStory {
     }
 
     const r = this.#name(x, site, asked, note, peer, isHead);
-    if (parts.passes.why(r.sourceKey, parts.clock.monoMs()) !== undefined) this.#fetch(r, note, undefined, 0, true);
-    else this.#look(r, note, 0);
+    // Credentials that the site sends on: what is stored was not made for this client, and what comes is not for others.
+    if (r.personal) this.#fetch(r, note, { old: undefined, why: 'bypass', looks: 0, alone: true });
+    else this.#look(r, note, 0, false);
   }
 
   // The key, and with it everything later steps ask for.
@@ -111,13 +114,18 @@ export class NodeStory {
       id: note.id,
       isHead,
       peer,
+      personal: isPersonal(x.head, site.rules.request_headers),
     };
   }
 
-  #look(r: NodeRequest, note: NodeNote, looks: number): void {
+  #look(r: NodeRequest, note: NodeNote, looks: number, mustBeAlone: boolean): void {
     const parts = this.#parts;
     const stored = parts.store?.find(r.sourceKey, (name) => this.#fieldOf(r, name)) as Answer | undefined;
-    if (stored === undefined) return this.#fetch(r, note, undefined, looks, looks >= MOST_LOOKS);
+    const alone = mustBeAlone || looks >= MOST_LOOKS || parts.passes.why(r.sourceKey, parts.clock.monoMs()) !== undefined;
+    if (stored === undefined) {
+      const why = parts.store?.varyNames(r.sourceKey) === undefined ? 'uri-miss' : 'vary-miss';
+      return this.#fetch(r, note, { old: undefined, why, looks, alone });
+    }
 
     const freshness = stored.facts.freshness;
     const nowMs = parts.clock.wallMs();
@@ -133,7 +141,7 @@ export class NodeStory {
         this.#refresh(r, stored);
         return this.#serve(r, note, stored, { result: 'stale', status: `hit; ttl=${-seconds(verdict.overMs)}`, reason: 'grace' });
       case 'expired':
-        return this.#fetch(r, note, { answer: stored, usable: verdict.sick, overMs: verdict.overMs }, looks, looks >= MOST_LOOKS);
+        return this.#fetch(r, note, { old: { answer: stored, usable: verdict.sick }, why: 'stale', looks, alone });
     }
   }
 
@@ -149,15 +157,15 @@ export class NodeStory {
     const { flights, house } = this.#parts;
     const fields = forwardedFields(r.x.head, r.site.rules.request_headers);
     if (flights.find(r.sourceKey, fields) !== undefined) return;
-    flights.start(this.#order(r, fields, { answer: stored, usable: true, overMs: 0 }, isPersonal(fields)), house, undefined);
+    flights.start(this.#order(r, fields, { answer: stored, usable: true }, false), house, undefined);
   }
 
   // Absent, expired or passing: ask the origin, together with those who ask for the same.
-  #fetch(r: NodeRequest, note: NodeNote, old: Old | undefined, looks: number, alone: boolean): void {
+  #fetch(r: NodeRequest, note: NodeNote, trip: Trip): void {
     const { flights, house } = this.#parts;
+    const { old, alone } = trip;
     const fields = forwardedFields(r.x.head, r.site.rules.request_headers);
-    const exclusive = alone || isPersonal(fields);
-    const joined = exclusive ? undefined : flights.find(r.sourceKey, fields);
+    const joined = alone ? undefined : flights.find(r.sourceKey, fields);
     let timer: NodeJS.Timeout | undefined;
     let flight: Flight | undefined = joined;
     const waiter: FlightWaiter = {
@@ -165,15 +173,15 @@ export class NodeStory {
       news: (news) => {
         clearTimeout(timer);
         r.x.reply.onGone = undefined;
-        this.#land(r, note, { news, old, looks, flight: flight!, joined: joined !== undefined });
+        this.#land(r, note, trip, { news, flight: flight!, joined: joined !== undefined });
       },
     };
-    // A purge or a stored answer may make the wait end early: the client is gone, or stale is served (stale_wait).
+    // The wait may end early: the client is gone, or stale is served (stale_wait).
     r.x.reply.onGone = () => {
       clearTimeout(timer);
-      flight?.leave(waiter);
+      flight?.abandon(waiter);
     };
-    if (flight === undefined) flight = flights.start(this.#order(r, fields, old, exclusive), house, waiter);
+    if (flight === undefined) flight = flights.start(this.#order(r, fields, old, alone), house, waiter);
     else flight.wait(waiter);
     if (old?.usable !== true || r.x.reply.started || r.x.reply.ended) return;
     timer = setTimeout(() => {
@@ -183,28 +191,29 @@ export class NodeStory {
     }, r.site.rules.stale_wait);
   }
 
-  #land(r: NodeRequest, note: NodeNote, landing: Landing): void {
-    const { news, old, joined } = landing;
-    const why = old === undefined ? 'uri-miss' : 'stale';
+  #land(r: NodeRequest, note: NodeNote, trip: Trip, landing: Landing): void {
+    const { old, why, looks } = trip;
+    const { news, joined } = landing;
     switch (news.kind) {
       case 'body':
         return this.#stream(r, note, landing.flight, joined, why);
       case 'validated':
         return this.#serve(r, note, news.answer, {
           result: 'revalidated',
-          status: joined ? 'fwd=stale; collapsed' : 'fwd=stale; fwd-status=304; stored',
+          status: joined ? `fwd=${why}; collapsed` : `fwd=${why}; fwd-status=304${news.stored ? '; stored' : ''}`,
           reason: undefined,
         });
       case 'sick':
-        if (old !== undefined) return this.#serveOld(r, note, old, `fwd=stale; fwd-status=${news.status}`, 'stale-if-error');
-        return this.#fail(r, note, new Fault('DECKLE_ORIGIN_BROKEN', `status ${news.status}`));
+        if (old?.usable === true) return this.#serveOld(r, note, old, `fwd=stale; fwd-status=${news.status}`, 'stale-if-error');
+        // The answer was dropped for those who have something better: this one asks for it again.
+        return this.#look(r, note, looks + 1, false);
       case 'failed':
         if (old?.usable === true) return this.#serveOld(r, note, old, 'fwd=stale', 'stale-if-error');
-        return this.#fail(r, note, news.fault);
+        return this.#refuse(r.x, note, news.fault, r.isHead);
       case 'alone':
-        return this.#fetch(r, note, old, landing.looks, true);
+        return this.#look(r, note, looks, true);
       case 'other-variant':
-        return this.#look(r, note, landing.looks + 1);
+        return this.#look(r, note, looks + 1, false);
     }
   }
 
@@ -220,10 +229,6 @@ export class NodeStory {
 
   #serveOld(r: NodeRequest, note: NodeNote, old: Old, status: string, reason: Reason): void {
     this.#serve(r, note, old.answer, { result: 'stale', status, reason });
-  }
-
-  #fail(r: NodeRequest, note: NodeNote, fault: Fault): void {
-    this.#refuse(r.x, note, fault, r.isHead);
   }
 
   #order(r: NodeRequest, fields: HeaderList, old: Old | undefined, alone: boolean) {
@@ -245,7 +250,7 @@ export class NodeStory {
       fields,
       previous: old?.answer,
       sickUsable: old?.usable ?? false,
-      personal: isPersonal(fields),
+      personal: r.personal,
       alone,
     } as const;
   }
@@ -283,13 +288,21 @@ interface Old {
   readonly answer: Answer;
   /** It may be served when the origin fails. */
   readonly usable: boolean;
-  readonly overMs: Ms;
+}
+
+/** One way to the origin. */
+interface Trip {
+  readonly old: Old | undefined;
+  /** The `fwd` of our Cache-Status member. */
+  readonly why: 'uri-miss' | 'vary-miss' | 'stale' | 'bypass';
+  /** Times that the story began anew because the answer that came was of no use to this request. */
+  readonly looks: number;
+  /** With nobody else. */
+  readonly alone: boolean;
 }
 
 interface Landing {
   readonly news: FlightNews;
-  readonly old: Old | undefined;
-  readonly looks: number;
   readonly flight: Flight;
   readonly joined: boolean;
 }

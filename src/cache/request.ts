@@ -49,6 +49,8 @@ export interface NodeRequest {
   readonly isHead: boolean;
   /** It came from a front of ours. */
   readonly peer: boolean;
+  /** It carries credentials that the site sends on. */
+  readonly personal: boolean;
 }
 
 /** How a request was answered: the metric's label, the parameters of our Cache-Status member, the reason if there is one. */

@@ -6,7 +6,8 @@ import type { Socket } from 'node:net';
 import { Fault } from '../base/fault.ts';
 import type { Ms } from '../base/units.ts';
 import { ChunkReader } from '../wire/chunked.ts';
-import { HeadScanner } from '../wire/scanner.ts';
+import { Gathered } from '../wire/gathered.ts';
+import type { HeadScanner } from '../wire/scanner.ts';
 import { isBodiless } from '../wire/status.ts';
 import type { NodeLink } from './link.ts';
 
@@ -27,8 +28,6 @@ export interface RelayTimeouts {
   readonly betweenBytesMs: Ms;
 }
 
-/** A node's head may be larger than a client's: origins say more than browsers. */
-const HEAD_LIMITS = { maxBytes: 64 * 1024, maxFields: 256 } as const;
 const MOST_INTERIM = 1_000;
 
 type BodyKind = 'none' | 'length' | 'chunked' | 'close';
@@ -39,14 +38,14 @@ export class Relay {
   readonly #isHead: boolean;
   readonly #timeouts: RelayTimeouts;
   readonly #events: RelayEvents;
-  readonly #scanner = new HeadScanner('response', HEAD_LIMITS);
+  readonly #scanner: HeadScanner;
+  readonly #gathered = new Gathered();
   #takeBack: (() => void) | undefined;
   #hasSlot = false;
   #socket: Socket | undefined;
   #reused = false;
   #anyByte = false;
   #interim = 0;
-  #carry: Buffer | undefined;
   #body: BodyKind = 'none';
   #left = 0;
   #chunks: ChunkReader | undefined;
@@ -55,6 +54,7 @@ export class Relay {
 
   constructor(link: NodeLink, request: string, isHead: boolean, timeouts: RelayTimeouts, events: RelayEvents) {
     this.#link = link;
+    this.#scanner = link.borrowScanner();
     this.#request = request;
     this.#isHead = isHead;
     this.#timeouts = timeouts;
@@ -70,7 +70,7 @@ export class Relay {
         return;
       }
       if (fault !== undefined) {
-        this.#over = true;
+        this.#end(false);
         this.#events.failed(fault);
         return;
       }
@@ -127,24 +127,23 @@ export class Relay {
   }
 
   #headBytes(bytes: Buffer): void {
-    let rest = this.#carry === undefined ? bytes : Buffer.concat([this.#carry, bytes]);
-    this.#carry = undefined;
+    const gathered = this.#gathered;
+    gathered.append(bytes);
     for (;;) {
-      const result = this.#scanner.scan(rest, 0, rest.length);
-      if (result === 'more') {
-        this.#carry = rest;
-        return;
-      }
+      const view = gathered.view;
+      const result = this.#scanner.scan(view, 0, view.length);
+      if (result === 'more') return;
       if (result === 'refused') return this.#fail(new Fault('DECKLE_NODE_BROKEN', `${this.#link.name}: not an HTTP answer`));
-      rest = rest.subarray(this.#scanner.length);
+      gathered.drop(this.#scanner.length);
       const status = this.#scanner.status;
       if (status >= 200) break;
       this.#interim += 1;
       if (status === 101 || this.#interim > MOST_INTERIM)
         return this.#fail(new Fault('DECKLE_NODE_BROKEN', `${this.#link.name}: ${status}`));
       this.#scanner.reset();
-      if (rest.length === 0) return;
+      if (gathered.view.length === 0) return;
     }
+    const rest = gathered.view;
     this.#frame();
     this.#headTold = true;
     this.#link.succeeded();
@@ -235,6 +234,7 @@ export class Relay {
   }
 
   #end(keep: boolean): void {
+    if (!this.#over) this.#link.returnScanner(this.#scanner);
     this.#over = true;
     const socket = this.#socket;
     this.#socket = undefined;

@@ -113,9 +113,14 @@ export class MemoryTier<F> implements Tier<F> {
 }
 
 function costOf<F>(answer: StoredAnswer<F>): Bytes {
+  return answer.body.length + entryCost(answer);
+}
+
+/** What an answer takes of the tier beside its body. */
+export function entryCost(answer: Pick<StoredAnswer<unknown>, 'sourceKey' | 'variantKey' | 'headers'>): Bytes {
   let head = answer.variantKey.length + answer.sourceKey.length;
   for (const [name, value] of answer.headers) head += name.length + value.length + 64;
-  return answer.body.length + head + ENTRY_OVERHEAD;
+  return head + ENTRY_OVERHEAD;
 }
 
 function sameNames(a: readonly string[], b: readonly string[]): boolean {

@@ -3,8 +3,8 @@
 // An answer is filed under its variant key; all variants of one source key are found together, because purges and the ring
 // name the source. A tier is bounded in bytes, head and overhead included, and tells what it evicted.
 
+import type { Position } from '../base/position.ts';
 import type { Bytes } from '../base/units.ts';
-import type { Position } from '../purge/log.ts';
 import type { HeaderList } from '../wire/headers.ts';
 
 /** A stored answer. Never changed: a 304 makes a new one that shares the body. `F` is what the cache knows of it beside (freshness, prepared head). */
