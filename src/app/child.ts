@@ -2,7 +2,7 @@
 // It does not outlive its supervisor: when the channel closes it finishes what it has and goes.
 
 import { systemClock } from '../base/clock.ts';
-import { createLog } from '../base/log.ts';
+import { createLog, type Log } from '../base/log.ts';
 import { formatPosition, type Position, parsePosition } from '../base/position.ts';
 import type { Ms } from '../base/units.ts';
 import { fromWire, type ToChild, type ToSupervisor } from './channel.ts';
@@ -45,7 +45,7 @@ export async function runChild(role: Worker['role']): Promise<void> {
       process.exit(70);
     });
     try {
-      worker = make(start);
+      worker = make(start, log);
       await worker.listen(sockets);
     } catch (error) {
       say({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
@@ -94,11 +94,11 @@ export async function runChild(role: Worker['role']): Promise<void> {
 }
 
 // A role loads its own half of the house only: a front without what speaks to origins is 20 MB smaller.
-async function makerOf(role: Worker['role']): Promise<(start: Start) => Worker> {
+async function makerOf(role: Worker['role']): Promise<(start: Start, log: Log) => Worker> {
   if (role === 'front') {
     const { createFront } = await import('./front.ts');
-    return ({ config, name }) => createFront(config, name, systemClock);
+    return ({ config, name }, log) => createFront(config, name, systemClock, log);
   }
   const { createNode } = await import('./node.ts');
-  return ({ config, name, position }) => createNode(config, name, parsePosition(position) as Position, systemClock);
+  return ({ config, name, position }, log) => createNode(config, name, parsePosition(position) as Position, systemClock, log);
 }

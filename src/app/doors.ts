@@ -26,8 +26,9 @@ export function fullHouse(who: string): string {
   return `HTTP/1.1 ${fault.status} Service Unavailable\r\n${lines}Content-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`;
 }
 
-/** Answers health and readiness; false for any other path. Neither is counted as a request. */
+/** Answers GET and HEAD for health and readiness; false for anything else. Neither is counted as a request. */
 export function answerHealth(x: Exchange, path: string, ready: () => { readonly ready: boolean; readonly why: string }): boolean {
+  if (x.head.method !== 'GET' && x.head.method !== 'HEAD') return false;
   if (path === '/-/health') sendText(x, 200, 'ok\n');
   else if (path === '/-/ready') {
     const state = ready();

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { SiteTable } from '../asset/site.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
 import type { Config } from '../config/schema.ts';
 import { ClientReader } from '../front/client.ts';
 import { FrontStory } from '../front/handle.ts';
@@ -21,7 +22,7 @@ import { idMaker, type Worker } from './worker.ts';
 /** Kept sockets leave before the node closes them. */
 const IDLE_SHARE = 0.5;
 
-export function createFront(config: Config, name: string, clock: Clock): Worker {
+export function createFront(config: Config, name: string, clock: Clock, log: Log): Worker {
   const registry = new Registry(20_000 + config.sites.length * 100);
   const sites = frontSites(config);
   const ring = new Ring(config.nodes, config.front.balance.points);
@@ -86,6 +87,8 @@ export function createFront(config: Config, name: string, clock: Clock): Worker 
         request: (x) => story.request(x),
         refused: (x, fault) => story.refused(x, fault),
         overflow: () => meter.count(-1, 'shed', 503, 0, 0),
+        defect: (error) =>
+          log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a defect; the request got 500'),
       },
       clock,
       fullHouse('front'),

@@ -59,3 +59,8 @@ test('a folder that cannot be made is a refusal in one line', () => {
   assert.equal(refused.kind, 'refused');
   assert.match(refused.kind === 'refused' ? refused.why : '', /^state folder \/etc\/passwd\/state: .+$/);
 });
+
+test('a folder that cannot be made is refused, also where the file system denies that its parent is there', () => {
+  const locked = lockState('/proc/deckle/state', 4711);
+  assert.match(locked.kind === 'refused' ? locked.why : '', /^state folder \/proc\/deckle\/state: ENOENT/);
+});

@@ -2,7 +2,7 @@
 // It is a write lock of SQLite on a file of its own: the kernel drops it with the process, also across containers that share a disk.
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 export type Locked = { readonly kind: 'locked'; release(): void } | { readonly kind: 'refused'; readonly why: string };
@@ -12,7 +12,7 @@ export function lockState(folder: string, pid: number): Locked {
   const owner = join(folder, 'owner');
   let database: DatabaseSync;
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     database = new DatabaseSync(join(folder, 'lock'));
   } catch (error) {
     return { kind: 'refused', why: `state folder ${folder}: ${(error as Error).message}` };
@@ -34,5 +34,18 @@ function ownerOf(file: string): string {
     return ` (process ${readFileSync(file, 'utf8').trim()})`;
   } catch {
     return '';
+  }
+}
+
+// Level by level: `recursive` of node:fs tries for ever where a file system says ENOENT below a folder that is there (/proc).
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(folder) === folder) throw error;
+    makeFolder(dirname(folder));
+    mkdirSync(folder);
   }
 }

@@ -4,6 +4,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { SiteTable } from '../asset/site.ts';
 import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
+import type { Log } from '../base/log.ts';
 import type { Position } from '../base/position.ts';
 import type { AnswerFacts } from '../cache/answer.ts';
 import { FillBudget } from '../cache/fill-body.ts';
@@ -34,7 +35,7 @@ const MAX_VARIANTS = 16;
  * @param name     of a node in the config
  * @param position where the purge log stands: what is fetched from now on is newer
  */
-export function createNode(config: Config, name: string, position: Position, clock: Clock): Worker {
+export function createNode(config: Config, name: string, position: Position, clock: Clock, log: Log): Worker {
   const options = config.nodes.find((node) => node.name === name);
   if (options === undefined) throw new Error(`no node is called ${name}`);
   const registry = new Registry(20_000 + config.sites.length * 100);
@@ -103,6 +104,9 @@ export function createNode(config: Config, name: string, position: Position, clo
       sendText(x, 200, JSON.stringify(describe(x.head.target)), 'application/json; charset=utf-8');
       return true;
     },
+    denied: (site) => {
+      registry.cell('deckle_denied_total', { site: sites[site]!.name, reason: 'referer' }).value += 1;
+    },
     record: (x, note, clean) => {
       const ms = clock.monoMs() - x.startMs;
       meter.count(note.site, note.result, x.reply.status, x.reply.bytes, ms / 1000);
@@ -115,6 +119,8 @@ export function createNode(config: Config, name: string, position: Position, clo
       request: (x) => story.request(x),
       refused: (x, fault) => story.refused(x, fault),
       overflow: () => meter.count(-1, 'shed', 503, 0, 0),
+      defect: (error) =>
+        log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a defect; the request got 500'),
     },
     clock,
     fullHouse(name),

@@ -13,8 +13,11 @@ export interface CanonicalTarget {
   readonly hasQuery: boolean;
 }
 
-/** What a path may not have anywhere: a byte that is not visible ASCII, `#`, `\`, an empty segment before the last, `.` and `..`. */
-const NOT_IN_PATH = /[^!-"$-[\]-~]|\/\/|\/\.\.?(?:\/|$)/;
+/**
+ * What a path may not have anywhere: a byte that is not visible ASCII, `#`, `\`, an empty segment before the last, `.` and `..`,
+ * also before a `;`: servers that take what follows it for parameters read `..;` as `..`.
+ */
+const NOT_IN_PATH = /[^!-"$-[\]-~]|\/\/|\/\.\.?(?:[/;]|$)/;
 const NOT_IN_QUERY = /[^!-"$-~]/;
 
 /** @param raw the target as it came in the request line, in origin-form */

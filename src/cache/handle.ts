@@ -41,6 +41,7 @@ export interface NodeParts {
   newId(): string;
   /** Paths below `/-/`; false when it is none of ours. */
   internal(x: Exchange, path: string, peer: boolean): boolean;
+  denied(site: number): void;
   /** Counts and logs; called once per request, when it has ended. */
   record(x: Exchange, note: NodeNote, clean: boolean): void;
 }
@@ -52,6 +53,8 @@ export interface NodeNote {
   result: Result;
   reason: Reason | undefined;
   client: string;
+  /** It came from a front of ours, which is told the result. */
+  peer: boolean;
 }
 
 /** Looking again after "another variant" ends here. */
@@ -66,7 +69,7 @@ export class NodeStory {
 
   /** The gate said no. */
   refused(x: Exchange, fault: Fault): void {
-    const note = this.#open(x, '');
+    const note = this.#open(x, '', false);
     this.#refuse(x, note, fault, false);
   }
 
@@ -74,7 +77,7 @@ export class NodeStory {
     const parts = this.#parts;
     const peer = parts.isPeer(x);
     const isHead = x.head.method === 'HEAD';
-    const note = this.#open(x, peer ? (x.head.get('x-request-id') ?? '') : '');
+    const note = this.#open(x, peer ? (x.head.get('x-request-id') ?? '') : '', peer);
     // A front of ours writes down whom it knows to be in front of it, the client first.
     if (peer) note.client = (x.head.list('x-forwarded-for') ?? '').split(',', 1)[0]!.trim() || x.peerAddress;
 
@@ -90,6 +93,7 @@ export class NodeStory {
     if (!peer && site.guard.check(x.head.get('referer')) !== 'allowed') {
       note.result = 'denied';
       note.reason = 'referer';
+      parts.denied(site.index);
       sendDenial(x.reply, site.deny, { who: parts.name, id: note.id, isHead, nowMs: parts.clock.wallMs() });
       return;
     }
@@ -261,13 +265,14 @@ export class NodeStory {
     return sent.find((pair) => pair[0] === name)?.[1];
   }
 
-  #open(x: Exchange, id: string): NodeNote {
+  #open(x: Exchange, id: string, peer: boolean): NodeNote {
     const note: NodeNote = {
       id: id === '' ? this.#parts.newId() : id,
       site: -1,
       result: 'error',
       reason: undefined,
       client: x.peerAddress,
+      peer,
     };
     x.onEnd = (end) => this.#parts.record(x, note, end.clean);
     return note;
@@ -278,7 +283,7 @@ export class NodeStory {
     note.reason = fault.reason;
     const parts = this.#parts;
     const lines = fault.code === 'DECKLE_METHOD_NOT_ALLOWED' ? 'Allow: GET, HEAD\r\n' : '';
-    const peer = `X-Deckle-Result: ${note.result}\r\n`;
+    const peer = note.peer ? `X-Deckle-Result: ${note.result}\r\n` : '';
     sendFault(x.reply, fault, { who: parts.name, id: note.id, isHead, nowMs: parts.clock.wallMs(), lines: lines + peer });
   }
 }

@@ -8,6 +8,7 @@ import { VERSION } from '../app/version.ts';
 import type { Worker } from '../app/worker.ts';
 import { addressText } from '../base/address.ts';
 import { systemClock } from '../base/clock.ts';
+import { createLog } from '../base/log.ts';
 import type { Position } from '../base/position.ts';
 import type { Config } from '../config/schema.ts';
 import { type Command, configFor, type Io, misused, readArguments } from './command.ts';
@@ -52,9 +53,10 @@ async function run(role: 'front' | 'node', argv: readonly string[], io: Io): Pro
     return 1;
   }
   const signals = collectSignals();
+  const log = createLog(config.log.level, name);
   let worker: Worker;
   try {
-    worker = role === 'front' ? createFront(config, name, systemClock) : createNode(config, name, NO_LOG, systemClock);
+    worker = role === 'front' ? createFront(config, name, systemClock, log) : createNode(config, name, NO_LOG, systemClock, log);
   } catch (error) {
     io.err(`deckle: ${name}: ${(error as Error).message}\n`);
     return 1;
@@ -74,7 +76,10 @@ async function run(role: 'front' | 'node', argv: readonly string[], io: Io): Pro
     worker.kill();
     process.exit(1);
   }
-  io.out(`${name} on http://${addressText(address)}, figures on http://${addressText(config.admin.listen)}\n`);
+  const listens = role === 'front' ? config.front.listen.map((each) => each.address) : [address];
+  io.out(
+    `${name} on ${listens.map((each) => `http://${addressText(each)}`).join(' ')}, figures on http://${addressText(config.admin.listen)}\n`,
+  );
 
   for (;;) {
     const signal = await signals.next();

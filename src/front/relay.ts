@@ -228,7 +228,7 @@ export class Relay {
   }
 
   #fail(fault: Fault): void {
-    if (fault.retryable) this.#link.failed();
+    if (fault.source === 'peer') this.#link.failed();
     this.#end(false);
     this.#events.failed(fault);
   }

@@ -1,12 +1,14 @@
 // One client connection: bytes in, one request at a time out, in order; then the next.
 // Promises: every head passes the scanner; pipelined heads wait their turn; nothing is read for a client that sends more than a
-// head's worth ahead; every state has a deadline. Refuses: a second request behind one that came with a body (the connection
-// ends after its answer, so nobody can disagree about where the body ended).
+// head's worth ahead; every state in which the client is waited for has a deadline; a handler that throws costs its own
+// connection, nothing else. Refuses: a second request behind one that came with a body (the connection ends after its answer,
+// so nobody can disagree about where the body ended).
 
 import type { Socket } from 'node:net';
 import { Fault } from '../base/fault.ts';
 import type { Bytes, Ms } from '../base/units.ts';
-import { Reply, type ReplyEnd } from './reply.ts';
+import { Gathered } from './gathered.ts';
+import { Reply, type ReplyEnd, type ReplyOwner } from './reply.ts';
 import { HeadScanner } from './scanner.ts';
 
 export interface ConnectionLimits {
@@ -38,15 +40,14 @@ export interface ConnectionEvents {
   /** The gate said no. The head may be incomplete: only `reply`, `peerAddress` and `startMs` may be used. */
   refused(exchange: Exchange, fault: Fault): void;
   closed(connection: Connection): void;
+  /** A handler threw. The client was answered with DECKLE_INTERNAL through `refused`, or cut; this is for the log. */
+  defect(error: unknown): void;
 }
 
 type Phase = 'idle' | 'head' | 'busy' | 'lingering' | 'closed';
 
-/** A refused client may still be sending: its bytes are read and dropped for so long, or a reset would eat the answer. */
-const LINGER_MS: Ms = 2_000;
-const LINGER_BYTES: Bytes = 256 * 1024;
-
-const NOTHING = Buffer.alloc(0);
+/** A client may still be sending what nobody wants: it is read and dropped for so long, or a reset would eat the answer. */
+export const LINGER_MS: Ms = 2_000;
 
 export class Connection {
   readonly #socket: Socket;
@@ -55,18 +56,25 @@ export class Connection {
   readonly #nowMs: () => Ms;
   readonly #scanner: HeadScanner;
   /** Bytes not yet used: the start of a head, or heads that were sent ahead. */
-  #carry: Buffer = NOTHING;
-  #carryOwned = false;
+  readonly #ahead = new Gathered();
   #phase: Phase = 'idle';
-  #reply: Reply | undefined;
+  #exchange: Exchange | undefined;
+  /** The client sent its FIN. */
   #clientDone = false;
-  #lingered = 0;
-  #unread = 0;
+  #lingered: Bytes = 0;
+  /** Bytes of answers that the kernel had taken when the client was last looked at. */
+  #taken: Bytes = 0;
+  /** An answer has ended, but its client has not read enough of it to be heard again. */
+  #unread = false;
   #draining = false;
   #advancing = false;
+  readonly #owner: ReplyOwner = {
+    stalled: () => this.#stalled(),
+    ended: (end) => this.#replied(end),
+  };
 
   readonly peerAddress: string;
-  /** Monotonic time at which the present phase must be over. */
+  /** Monotonic time at which the present phase must be over; infinite while the client waits for us. */
   deadlineMs: Ms;
 
   constructor(socket: Socket, limits: ConnectionLimits, events: ConnectionEvents, nowMs: () => Ms) {
@@ -79,21 +87,16 @@ export class Connection {
     this.deadlineMs = nowMs() + Math.max(limits.headMs, limits.idleMs);
     socket.on('data', (bytes: Buffer) => this.#read(bytes));
     socket.on('end', () => this.#clientEnded());
-    socket.on('drain', () => this.#reply?.drained());
-    socket.on('timeout', () => this.#socket.destroy());
+    socket.on('drain', () => this.#drained());
     socket.on('error', () => this.#socket.destroy());
     socket.on('close', () => this.#closed());
-  }
-
-  get busy(): boolean {
-    return this.#phase === 'busy';
   }
 
   /** Finish the request at hand, then close; an idle connection closes now. */
   drain(): void {
     this.#draining = true;
-    this.#reply?.closeAfter();
-    if (this.#phase === 'idle') this.#socket.end(() => this.#socket.destroy());
+    this.#exchange?.reply.closeAfter();
+    if (this.#phase === 'idle') this.#leave();
   }
 
   destroy(): void {
@@ -102,50 +105,56 @@ export class Connection {
 
   /** The deadline of the present phase has passed. */
   expire(): void {
-    if (this.#phase === 'head') this.#refuse(new Fault('DECKLE_HEADER_TIMEOUT'));
-    else if (this.#phase === 'lingering' && this.#socket.writableLength < this.#unread) {
-      // A slow reader is still taking the last of its answer.
-      this.#unread = this.#socket.writableLength;
-      this.deadlineMs += this.#limits.sendMs;
-    } else if (this.#phase !== 'busy') this.#socket.destroy();
+    if (this.#phase === 'head') {
+      this.#refuse(new Fault('DECKLE_HEADER_TIMEOUT'));
+      return;
+    }
+    // A slow reader is still taking its answer.
+    if (this.#phase !== 'idle' && this.#socket.writableLength > 0 && this.#takenNow() > this.#taken) this.#stalled();
+    else this.#socket.destroy();
   }
 
   #read(bytes: Buffer): void {
     if (this.#phase === 'lingering') {
       this.#lingered += bytes.length;
-      if (this.#lingered > LINGER_BYTES) this.#socket.destroy();
+      if (this.#lingered > this.#limits.bodyBytes) this.#socket.destroy();
       return;
     }
     if (this.#phase === 'closed') return;
-    this.#keep(bytes);
-    if (this.#phase === 'busy') {
-      if (this.#carry.length > this.#limits.headBytes) this.#socket.pause();
-      return;
-    }
-    this.#advance();
+    this.#ahead.append(bytes);
+    if (this.#phase !== 'busy') this.#advance();
+    else if (this.#isFarAhead()) this.#socket.pause();
   }
 
-  // Bytes that came in one piece are used where they lie; only a head in pieces is copied, into room that doubles.
-  #keep(bytes: Buffer): void {
-    const have = this.#carry.length;
-    if (have === 0) {
-      this.#carry = bytes;
-      this.#carryOwned = false;
+  #isFarAhead(): boolean {
+    return this.#ahead.view.length > this.#limits.headBytes;
+  }
+
+  /** From now on the client has `sendMs` to take a piece of its answer. What it sends meanwhile does not count. */
+  #stalled(): void {
+    this.#taken = this.#takenNow();
+    this.deadlineMs = this.#nowMs() + this.#limits.sendMs;
+  }
+
+  #takenNow(): Bytes {
+    return this.#socket.bytesWritten - this.#socket.writableLength;
+  }
+
+  #drained(): void {
+    if (this.#phase !== 'busy') return;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    if (this.#unread) {
+      this.#unread = false;
+      this.#next();
       return;
     }
-    const need = have + bytes.length;
-    const room = this.#carryOwned ? this.#carry.buffer.byteLength - this.#carry.byteOffset : 0;
-    if (room >= need) {
-      const whole = Buffer.from(this.#carry.buffer, this.#carry.byteOffset, need);
-      bytes.copy(whole, have);
-      this.#carry = whole;
-      return;
+    const reply = this.#exchange?.reply;
+    try {
+      reply?.drained();
+    } catch (defect) {
+      this.#events.defect(defect);
+      reply?.abort();
     }
-    const grown = Buffer.allocUnsafeSlow(Math.max(1024, need * 2));
-    this.#carry.copy(grown, 0);
-    bytes.copy(grown, have);
-    this.#carry = grown.subarray(0, need);
-    this.#carryOwned = true;
   }
 
   // Takes heads from the carried bytes while no request is at hand. An answer that is made at once comes back here through
@@ -153,16 +162,17 @@ export class Connection {
   #advance(): void {
     if (this.#advancing) return;
     this.#advancing = true;
-    while ((this.#phase === 'idle' || this.#phase === 'head') && this.#carry.length > 0) {
+    while ((this.#phase === 'idle' || this.#phase === 'head') && this.#ahead.view.length > 0) {
       if (!this.#takeHead()) break;
     }
     this.#advancing = false;
-    if (this.#phase === 'idle' && (this.#clientDone || this.#draining)) this.#socket.end(() => this.#socket.destroy());
-    else if (this.#phase === 'head' && this.#clientDone) this.#socket.destroy();
+    const isWaiting = this.#phase === 'idle' || this.#phase === 'head';
+    if (isWaiting && (this.#clientDone || (this.#draining && this.#phase === 'idle'))) this.#leave();
+    else if (this.#socket.isPaused() && !(this.#phase === 'busy' && this.#isFarAhead())) this.#socket.resume();
   }
 
   #takeHead(): boolean {
-    const result = this.#scanner.scan(this.#carry, 0, this.#carry.length);
+    const result = this.#scanner.scan(this.#ahead.view, 0, this.#ahead.view.length);
     if (result === 'more') {
       if (this.#phase === 'idle' && this.#scanner.begun) {
         this.#phase = 'head';
@@ -174,46 +184,73 @@ export class Connection {
       this.#refuse(this.#scanner.fault);
       return false;
     }
-    const used = this.#scanner.length;
-    this.#carry = used === this.#carry.length ? NOTHING : this.#carry.subarray(used);
-    this.#phase = 'busy';
+    this.#ahead.drop(this.#scanner.length);
     const hasBody = this.#scanner.chunked || this.#scanner.contentLength > 0;
-    const exchange = this.#exchange(
-      this.#scanner.minor,
-      this.#scanner.keepAlive && !hasBody && !this.#draining && !this.#clientDone,
-    );
-    if (hasBody && this.#scanner.contentLength > this.#limits.bodyBytes)
-      this.#events.refused(exchange, new Fault('DECKLE_BODY_TOO_LARGE'));
-    else this.#events.request(exchange);
+    const isLast = hasBody || this.#draining || (this.#clientDone && this.#ahead.view.length === 0);
+    const exchange = this.#begin(this.#scanner.minor, this.#scanner.keepAlive && !isLast);
+    const tooLarge = this.#scanner.contentLength > this.#limits.bodyBytes;
+    this.#tell(exchange, tooLarge ? new Fault('DECKLE_BODY_TOO_LARGE') : undefined);
     return true;
   }
 
   #refuse(fault: Fault): void {
-    this.#phase = 'busy';
-    this.#carry = NOTHING;
-    const exchange = this.#exchange(1, false);
-    this.#events.refused(exchange, fault);
+    this.#ahead.clear();
+    this.#tell(this.#begin(1, false), fault);
   }
 
-  #exchange(minor: number, keepAlive: boolean): Exchange {
-    const reply = new Reply(this.#socket, minor, keepAlive, this.#limits.sendMs, (end) => this.#replied(exchange, end));
+  #begin(minor: number, keepAlive: boolean): Exchange {
+    this.#phase = 'busy';
+    this.deadlineMs = Number.POSITIVE_INFINITY;
     const exchange: Exchange = {
       head: this.#scanner,
-      reply,
+      reply: new Reply(this.#socket, minor, keepAlive, this.#owner),
       peerAddress: this.peerAddress,
       startMs: this.#nowMs(),
       onEnd: undefined,
     };
-    this.#reply = reply;
+    this.#exchange = exchange;
     return exchange;
   }
 
-  #replied(exchange: Exchange, end: ReplyEnd): void {
-    const onEnd = exchange.onEnd;
-    exchange.onEnd = undefined;
-    onEnd?.(end);
-    if (this.#phase === 'closed') return;
-    if (!end.clean) return;
+  #tell(exchange: Exchange, fault: Fault | undefined): void {
+    try {
+      if (fault === undefined) this.#events.request(exchange);
+      else this.#events.refused(exchange, fault);
+    } catch (defect) {
+      this.#events.defect(defect);
+      this.#excuse(exchange, defect);
+    }
+  }
+
+  // A handler threw: whatever it had begun for this request is let go of, and the client gets an answer or a cut.
+  #excuse(exchange: Exchange, defect: unknown): void {
+    const { reply } = exchange;
+    if (!reply.ended && !reply.started) {
+      reply.closeAfter();
+      reply.onDrain = undefined;
+      try {
+        const gone = reply.onGone;
+        reply.onGone = undefined;
+        gone?.();
+        this.#events.refused(exchange, new Fault('DECKLE_INTERNAL', String(defect)));
+      } catch (another) {
+        this.#events.defect(another);
+      }
+    }
+    // Nothing may follow an answer that nobody is sure of.
+    if (this.#exchange === exchange) this.#socket.destroy();
+  }
+
+  #replied(end: ReplyEnd): void {
+    const exchange = this.#exchange;
+    this.#exchange = undefined;
+    try {
+      exchange?.onEnd?.(end);
+    } catch (defect) {
+      this.#events.defect(defect);
+    }
+    if (exchange !== undefined) exchange.onEnd = undefined;
+    if (this.#phase === 'closed' || !end.clean) return;
     if (!end.keepAlive) {
       this.#linger();
       return;
@@ -221,54 +258,55 @@ export class Connection {
     this.#scanner.reset();
     if (this.#socket.writableNeedDrain) {
       // The client has not read this answer yet: its next request waits, so what is queued for it stays bounded.
-      this.#socket.setTimeout(this.#limits.sendMs);
-      this.#socket.once('drain', () => {
-        this.#socket.setTimeout(0);
-        this.#next();
-      });
-      return;
-    }
-    this.#next();
+      this.#unread = true;
+      this.#stalled();
+    } else this.#next();
   }
 
   #next(): void {
-    if (this.#phase === 'closed') return;
-    this.#reply = undefined;
     this.#phase = 'idle';
     this.deadlineMs = this.#nowMs() + this.#limits.idleMs;
-    if (this.#socket.isPaused()) this.#socket.resume();
     this.#advance();
+  }
+
+  /** Nothing is at hand and nothing more is wanted. */
+  #leave(): void {
+    this.#phase = 'lingering';
+    this.#ahead.clear();
+    this.#stalled();
+    this.#socket.end(() => this.#socket.destroy());
   }
 
   // RFC 9112 §9.6: send the end, go on reading for a while, then close.
   #linger(): void {
     this.#phase = 'lingering';
-    this.#carry = NOTHING;
-    this.#reply = undefined;
-    this.#unread = this.#socket.writableLength;
-    this.deadlineMs = this.#nowMs() + Math.max(LINGER_MS, this.#socket.writableLength > 0 ? this.#limits.sendMs : 0);
+    this.#ahead.clear();
+    this.#stalled();
     if (this.#socket.isPaused()) this.#socket.resume();
-    this.#socket.end();
-    if (this.#clientDone) this.#socket.once('finish', () => this.#socket.destroy());
+    this.#socket.end(() => {
+      if (this.#clientDone) this.#socket.destroy();
+      else this.deadlineMs = this.#nowMs() + LINGER_MS;
+    });
   }
 
-  // The client sent its FIN: it may still read the answer (half-closed), but it will ask for nothing more.
+  // The client sent its FIN: it may still read its answers (half-closed), but it will ask for nothing more.
   #clientEnded(): void {
     this.#clientDone = true;
     if (this.#phase === 'lingering') {
       if (this.#socket.writableFinished) this.#socket.destroy();
-      else this.#socket.once('finish', () => this.#socket.destroy());
     } else if (this.#phase !== 'busy') this.#advance();
-    if (this.#phase === 'idle') this.#socket.end(() => this.#socket.destroy());
-    else if (this.#phase === 'head') this.#socket.destroy();
   }
 
   #closed(): void {
     if (this.#phase === 'closed') return;
     this.#phase = 'closed';
-    this.#carry = NOTHING;
-    this.#reply?.gone();
-    this.#reply = undefined;
+    this.#ahead.clear();
+    try {
+      this.#exchange?.reply.gone();
+    } catch (defect) {
+      this.#events.defect(defect);
+    }
+    this.#exchange = undefined;
     this.#events.closed(this);
   }
 }

@@ -34,6 +34,8 @@ export function sendFault(reply: Reply, fault: Fault, context: ErrorContext): vo
     reply.abort();
     return;
   }
+  // A request that broke the rules leaves doubt about everything behind it on its connection.
+  if (fault.status === 400) reply.closeAfter();
   const body = errorBody(fault, context.id);
   const lines = `${errorLines(fault, context)}Content-Length: ${body.length}\r\n`;
   reply.whole(fault.status, lines, context.isHead ? undefined : body);

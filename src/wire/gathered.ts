@@ -37,4 +37,9 @@ export class Gathered {
     this.#view = bytes === this.#view.length ? NOTHING : this.#view.subarray(bytes);
     this.#own = this.#view.length === 0 ? undefined : this.#own?.subarray(bytes);
   }
+
+  clear(): void {
+    this.#view = NOTHING;
+    this.#own = undefined;
+  }
 }

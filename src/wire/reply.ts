@@ -1,9 +1,10 @@
 // The one way an answer leaves: head, body, end, on any kind of socket, whoever makes the answer.
 // Promises: bodies go out in slices of at most 64 KB and wait for drain; a message that cannot be finished is cut, never ended.
-// Refuses: bytes beyond the declared length (cut), a second head (a defect).
+// Refuses: bytes beyond the declared length (cut), an end without a head (cut), a second head or a body before its head (thrown:
+// a defect). After the end every call is a no-op, so that a late voice cannot speak into the next answer.
 
 import type { Socket } from 'node:net';
-import type { Bytes, Ms } from '../base/units.ts';
+import type { Bytes } from '../base/units.ts';
 import { statusLine } from './status.ts';
 
 /** The largest piece handed to a socket at once: a stalled reader holds no more than two of them. */
@@ -19,17 +20,27 @@ export interface ReplyEnd {
   readonly keepAlive: boolean;
 }
 
+/** Whoever holds the connection. */
+export interface ReplyOwner {
+  /** The socket holds more than the client has taken; `drained` is owed. */
+  stalled(): void;
+  /** Called once. */
+  ended(end: ReplyEnd): void;
+}
+
 export class Reply {
   readonly #socket: Socket;
   readonly #minor: number;
-  readonly #sendMs: Ms;
-  readonly #onEnd: (end: ReplyEnd) => void;
+  readonly #owner: ReplyOwner;
   #keepAlive: boolean;
   #framing: Framing = 'none';
   #left = 0;
   #rest: Buffer | undefined;
   #restAt = 0;
+  /** `end` was called while a rest had to wait for drain. */
+  #endsAfterRest = false;
   #waiting = false;
+  #corked = false;
   #ended = false;
 
   /** Set by the head. */
@@ -41,12 +52,11 @@ export class Reply {
   /** Called once when the client went away before the end. */
   onGone: (() => void) | undefined;
 
-  constructor(socket: Socket, minor: number, keepAlive: boolean, sendMs: Ms, onEnd: (end: ReplyEnd) => void) {
+  constructor(socket: Socket, minor: number, keepAlive: boolean, owner: ReplyOwner) {
     this.#socket = socket;
     this.#minor = minor;
     this.#keepAlive = keepAlive;
-    this.#sendMs = sendMs;
-    this.#onEnd = onEnd;
+    this.#owner = owner;
   }
 
   get started(): boolean {
@@ -74,6 +84,7 @@ export class Reply {
 
   /** A whole answer: `lines` are field lines with their line ends, framing fields included. */
   whole(status: number, lines: string, body: Buffer | undefined): void {
+    if (this.#ended) return;
     if (body === undefined || body.length === 0) {
       this.#head(status, lines, 'none', undefined);
       this.#finish();
@@ -96,6 +107,7 @@ export class Reply {
    * the connection for HTTP/1.0; `lines` must not hold framing fields then. With `length` they must hold Content-Length.
    */
   begin(status: number, lines: string, length: number | undefined): void {
+    if (this.#ended) return;
     if (length !== undefined) {
       this.#left = length;
       this.#head(status, lines, 'length', undefined);
@@ -106,18 +118,23 @@ export class Reply {
     }
   }
 
-  /** Until `uncork`, what is written leaves in one piece. */
+  /** Until `uncork` or the end, what is written leaves in one piece. */
   cork(): void {
+    if (this.#corked || this.#ended) return;
+    this.#corked = true;
     this.#socket.cork();
   }
 
   uncork(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
     this.#socket.uncork();
   }
 
   /** More of the body. False: wait for `onDrain` before the next write. The bytes must not change afterwards. */
   write(data: Buffer): boolean {
     if (this.#ended || data.length === 0) return true;
+    if (!this.started) throw new Error('a body before its head');
     if (this.#rest !== undefined) throw new Error('write before drain');
     if (this.#framing === 'length') {
       if (data.length > this.#left) {
@@ -129,7 +146,7 @@ export class Reply {
       this.#rest = data;
       this.#restAt = 0;
       this.#pump();
-      return this.#rest === undefined;
+      return !this.#waiting;
     }
     return this.#slice(data) || this.#stall();
   }
@@ -137,7 +154,11 @@ export class Reply {
   /** The body is complete. With bytes missing of a declared length the connection is cut instead. */
   end(): void {
     if (this.#ended) return;
-    if (this.#framing === 'length' && this.#left !== 0) {
+    if (this.#rest !== undefined) {
+      this.#endsAfterRest = true;
+      return;
+    }
+    if (!this.started || (this.#framing === 'length' && this.#left !== 0)) {
       this.abort();
       return;
     }
@@ -148,7 +169,6 @@ export class Reply {
   /** Cuts the connection so that the client sees it: a length left open, no last chunk, or a reset where only the end frames. */
   abort(): void {
     if (this.#ended) return;
-    this.#ended = true;
     if (this.#framing === 'close') this.#socket.resetAndDestroy();
     else this.#socket.destroy();
     this.#settle(false);
@@ -156,16 +176,13 @@ export class Reply {
 
   /** The socket closed or failed: whoever writes is told. Called by the connection. */
   gone(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#settle(false);
+    if (!this.#ended) this.#settle(false);
   }
 
   /** The socket took all it was given. Called by the connection. */
   drained(): void {
     if (!this.#waiting) return;
     this.#waiting = false;
-    this.#socket.setTimeout(0);
     if (this.#rest !== undefined) {
       this.#pump();
       if (this.#rest !== undefined || this.#waiting) return;
@@ -179,7 +196,6 @@ export class Reply {
     if (this.started) throw new Error('a second head');
     this.status = status;
     this.#framing = framing;
-    if (this.#ended) return;
     const connection = this.#keepAlive
       ? this.#minor === 1
         ? '\r\n'
@@ -218,7 +234,8 @@ export class Reply {
       this.#restAt = end;
       if (end === body.length) {
         this.#rest = undefined;
-        if (this.#framing === 'length' && this.#left === 0) this.#finish();
+        if (this.#endsAfterRest) this.end();
+        else if (this.#framing === 'length' && this.#left === 0) this.#finish();
         else if (!room) this.#stall();
         return;
       }
@@ -229,26 +246,25 @@ export class Reply {
     }
   }
 
-  // node:net refreshes this timer while the kernel still takes bytes: it fires for a client that reads nothing at all.
   #stall(): false {
     this.#waiting = true;
-    this.#socket.setTimeout(this.#sendMs);
+    this.#owner.stalled();
     return false;
   }
 
   #finish(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#settle(true);
+    if (!this.#ended) this.#settle(true);
   }
 
   #settle(clean: boolean): void {
-    if (this.#waiting) this.#socket.setTimeout(0);
+    this.#ended = true;
+    this.uncork();
     this.#rest = undefined;
+    this.#waiting = false;
     this.onDrain = undefined;
     const gone = this.onGone;
     this.onGone = undefined;
-    this.#onEnd({ clean, keepAlive: clean && this.#keepAlive });
+    this.#owner.ended({ clean, keepAlive: clean && this.#keepAlive });
     if (!clean) gone?.();
   }
 }

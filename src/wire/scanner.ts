@@ -2,7 +2,8 @@
 // It reads raw bytes once, wherever they are split, and remembers where every field lies; nothing is copied before the head ends.
 // Promises: a head it accepts has exactly one reading. Refuses, at the first byte that shows it: bare CR or LF, folded lines,
 // space before a colon, control bytes, doubled Host or Content-Length, a length beside a transfer coding, any coding but
-// `chunked`, targets with bytes outside visible ASCII or with a fragment, versions other than 1.0 and 1.1, heads over the limit.
+// `chunked`, a chunked body of a GET or HEAD, targets with bytes outside visible ASCII or with a fragment, versions other than
+// 1.0 and 1.1, heads over the limit. What was refused stays refused until `reset`.
 
 import { Fault } from '../base/fault.ts';
 import type { Reason } from '../base/reasons.ts';
@@ -32,6 +33,11 @@ for (let byte = 0; byte < 256; byte += 1) {
 for (const byte of Buffer.from("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", 'latin1'))
   CLASS[byte]! |= TOKEN;
 
+/** Whether a byte may stand in a field name (RFC 9110 §5.6.2). */
+export function isToken(byte: number): boolean {
+  return (CLASS[byte]! & TOKEN) !== 0;
+}
+
 /** Methods whose requests have one plain reading; what a site allows of them is its own affair. TRACE and CONNECT are not here. */
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PURGE']);
 
@@ -40,6 +46,9 @@ const LF = 0x0a;
 const SP = 0x20;
 const TAB = 0x09;
 const COLON = 0x3a;
+const SLASH = 0x2f;
+/** With an authority of host and port: no user, nothing that needs an escape. */
+const ABSOLUTE = /^https?:\/\/[a-z0-9.:[\]_-]+(?:[/?]|$)/i;
 
 // Where the scanner stands.
 const AT_START = 0;
@@ -56,6 +65,8 @@ const END_LF = 9;
 const HOST = FIELD_NUMBER.host;
 const CONTENT_LENGTH = FIELD_NUMBER['content-length'];
 const TRANSFER_ENCODING = FIELD_NUMBER['transfer-encoding'];
+const UPGRADE = FIELD_NUMBER.upgrade;
+const PROXY_CONNECTION = FIELD_NUMBER['proxy-connection'];
 
 export class HeadScanner {
   readonly #kind: HeadKind;
@@ -113,7 +124,11 @@ export class HeadScanner {
     this.contentLength = -1;
     this.chunked = false;
     this.keepAlive = true;
+    this.method = '';
+    this.target = '';
+    this.minor = 1;
     this.status = 0;
+    this.length = 0;
   }
 
   /** Whether a byte of a head was seen (blank lines before it do not count). */
@@ -131,6 +146,7 @@ export class HeadScanner {
    * the head's first byte must be `from` each time (the buffer may be another one). After `done`, `length` bytes were used.
    */
   scan(bytes: Buffer, from: number, to: number): ScanResult {
+    if (this.#fault !== undefined) return 'refused';
     const end = Math.min(to, from + this.#maxBytes);
     let at = from + this.#at;
     let state = this.#state;
@@ -340,7 +356,10 @@ export class HeadScanner {
       return false;
     }
     this.target = line.slice(first + 1, last);
-    return true;
+    // RFC 9112 §3.2: origin-form, absolute-form, or the asterisk; the authority-form is CONNECT's alone.
+    if (line.charCodeAt(first + 1) === SLASH || this.target === '*' || ABSOLUTE.test(this.target)) return true;
+    this.#fault = new Fault('DECKLE_BAD_REQUEST', undefined, 'target');
+    return false;
   }
 
   // RFC 9112 §4: HTTP-version SP 3DIGIT SP reason-phrase; the space before an absent phrase may be absent too.
@@ -371,7 +390,14 @@ export class HeadScanner {
     if (lengths > 1 || codings > 1 || (lengths === 1 && codings === 1)) return false;
     if (codings === 1) {
       if (this.minor === 0) return false;
-      if (this.get('transfer-encoding')!.toLowerCase() !== 'chunked') return false;
+      const line = this.#first[TRANSFER_ENCODING]! - 1;
+      if (this.valueAt(line).toLowerCase() !== 'chunked') return false;
+      // A tab behind it is white space by the grammar, and yet some readers take it for a part of the word.
+      const end = this.#spans[line * 4 + 3]!;
+      if (this.#raw.slice(end, this.#raw.indexOf('\r', end)).includes('\t')) return false;
+      // RFC 9110 §9.3.1: content of a GET "has no generally defined semantics" and "might lead some implementations to reject
+      // the request". We answer without reading it, so a chunked one, whose end nobody has checked, is not let through.
+      if (this.method === 'GET' || this.method === 'HEAD') return false;
       this.chunked = true;
     }
     if (lengths === 1) {
@@ -382,8 +408,11 @@ export class HeadScanner {
     return true;
   }
 
-  // RFC 9112 §9.3.
+  // RFC 9112 §9.3. What a client that offers another protocol sends next may be in that protocol: nothing is read behind it.
   #persistence(): boolean {
+    if (this.#kind === 'request' && this.#lines[UPGRADE]! > 0) return false;
+    // Not a field of the RFC, but some readers obey it: where it says close, nobody can count on more.
+    if (this.#lines[PROXY_CONNECTION]! > 0 && /\bclose\b/i.test(this.list('proxy-connection')!)) return false;
     const connection = this.list('connection');
     if (connection === undefined) return this.minor === 1;
     const tokens = connection.toLowerCase().split(',');

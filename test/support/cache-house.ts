@@ -420,6 +420,7 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
     isPeer: () => false,
     newId: () => 'id-1',
     internal: () => false,
+    denied: () => {},
     record: (_x, note, clean) => notes.push({ ...note, clean }),
   });
   const defects: unknown[] = [];
