@@ -461,8 +461,9 @@ test('a full queue and a wait that was too long are told as what they are', asyn
   const second = ask(link);
   assert.equal((await ask(link)).fault?.code, 'DECKLE_QUEUE_FULL');
   assert.equal((await second).fault?.code, 'DECKLE_QUEUE_TIMEOUT');
-  assert.equal((await first).fault?.code, 'DECKLE_NODE_TIMEOUT');
   assert.equal(link.avoided, false, 'a full node is not a sick one');
+  assert.equal((await first).fault?.code, 'DECKLE_NODE_TIMEOUT');
+  assert.equal(link.avoided, true, 'a silent one is');
 });
 
 test('a plain node:http server as the node', async (t) => {
