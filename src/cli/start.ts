@@ -71,8 +71,8 @@ function banner(config: Config, withFront: boolean): string {
   if (addresses.length > 0) lines.push(`images    ${addresses.join(' ')}`);
   lines.push(`dashboard http://${reachable(config.admin.listen)}`);
   if (addresses[0] !== undefined) for (const path of samplePaths(config)) lines.push(`try       ${addresses[0]}${path}`);
-  const later = notInEffect(config).map((line) => line.split(':', 1)[0]);
-  if (later.length > 0) lines.push(`note      not in effect yet: ${later.join(', ')} (deckle check says more)`);
+  const later = notInEffect(config).map((line) => line.split(' (', 1)[0]);
+  if (later.length > 0) lines.push(`note      ${later.join('; ')}`);
   return `${lines.join('\n')}\n`;
 }
 
