@@ -2,25 +2,22 @@
 # Build it with `docker build -t deckle .`, start it with `docker run -p 8080:8080 -v deckle:/app/var deckle`.
 # A configuration of your own: `-v ./deckle.yaml:/etc/deckle/deckle.yaml -e DECKLE_CONFIG=/etc/deckle/deckle.yaml`.
 
-# What the lock file says, without what only development needs; npm's cache stays behind in this stage.
-FROM node:26-slim AS dependencies
-WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
-COPY config/runtime/package.json config/runtime/
-RUN npm ci --omit=dev
-
 FROM node:26-slim
 WORKDIR /app
 ENV NODE_ENV=production
 ENV DECKLE_CONFIG=config/container.yaml
-COPY package.json ./
-COPY --from=dependencies /app/node_modules node_modules
+
+# What the lock file says, without what only development needs. Before the sources, whose changes keep this layer.
+COPY package.json package-lock.json .npmrc ./
+COPY config/runtime/package.json config/runtime/
+RUN npm ci --omit=dev
+
 COPY config config
 COPY samples samples
 COPY src src
 
-# The program belongs to root and cannot change itself; only its state belongs to the user that runs it.
-RUN mkdir var && chown node:node var
+# The program belongs to root and cannot change itself; only its state may be written, by whichever user it is run as.
+RUN mkdir -m 1777 var
 VOLUME ["/app/var"]
 USER node
 
