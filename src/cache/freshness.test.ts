@@ -294,3 +294,22 @@ test('whatever else the answer says: no-store, private and Set-Cookie keep it ou
     }),
   );
 });
+
+test('a targeted field replaces Cache-Control and Expires, and only for the cache it names', () => {
+  const headers: HeaderList = [
+    ['cache-control', 'no-store'],
+    ['expires', '0'],
+    ['cdn-cache-control', 'max-age=600'],
+  ];
+  const rules = { ttl: { default: 0, min: 0, max: 1e9, status: {} } };
+  const times = { requestMs: 0, responseMs: 0 };
+  const answer = { status: 200, headers, length: 1 };
+  assert.deepEqual(storability(answer, rules, times), { kind: 'pass', reason: 'no-store' });
+  const verdict = storability(answer, { ...rules, cdn_cache_control: ['cdn-cache-control'] }, times);
+  assert.equal(verdict.kind === 'store' && verdict.freshness.lifetimeMs, 600_000);
+  const stern = { ...answer, headers: [['cache-control', 'max-age=600'] as const, ['cdn-cache-control', 'no-store'] as const] };
+  assert.deepEqual(storability(stern, { ...rules, cdn_cache_control: ['cdn-cache-control'] }, times), {
+    kind: 'pass',
+    reason: 'no-store',
+  });
+});

@@ -9,6 +9,7 @@ import type { OriginHead } from '../origin/origin.ts';
 import { type CacheControl, deltaSeconds, MOST_SECONDS, parseCacheControl } from '../wire/cache-control.ts';
 import { parseHttpDate } from '../wire/date.ts';
 import { firstValue, type HeaderList, joinedValue } from '../wire/headers.ts';
+import { targetedControl } from '../wire/targeted.ts';
 import { varyNames } from './vary.ts';
 
 /** The part of a site's rules that this file reads. */
@@ -21,6 +22,8 @@ export interface LifetimeRules {
     /** By status, for answers without an explicit lifetime; more special than `default`, taken as it stands. */
     readonly status: Readonly<Record<string, Ms>>;
   };
+  /** Lower-case names of targeted fields (RFC 9213), in order; the first that says something replaces Cache-Control and Expires. */
+  readonly cdn_cache_control?: readonly string[];
 }
 
 export interface Freshness {
@@ -60,7 +63,8 @@ const DAY_MS: Ms = 86_400_000;
 
 /** Whether an answer to a whole GET may be kept. For a 304: ask again with the stored status and the updated headers. */
 export function storability(answer: OriginHead, rules: LifetimeRules, times: FetchTimes): Storability {
-  const { status, headers } = answer;
+  const { status } = answer;
+  const headers = heardHeaders(answer.headers, rules.cdn_cache_control ?? []);
   const control = parseCacheControl(joinedValue(headers, 'cache-control'));
 
   // RFC 9111 §3: "the response status code is final"; "if the response status code is 206 or 304 ...: the cache understands
@@ -91,6 +95,14 @@ export function storability(answer: OriginHead, rules: LifetimeRules, times: Fet
   if (lifetimeMs === 0 && !canBeRevalidated(status, headers, times.responseMs)) return pass('zero-ttl');
 
   return { kind: 'store', freshness: { bornMs: bornMs(headers, times), lifetimeMs, noCache, ...staleness(control) } };
+}
+
+/** RFC 9213 §2.2: with a targeted field the cache "MUST ignore the Cache-Control and Expires header fields"; Pragma speaks no louder. */
+function heardHeaders(headers: HeaderList, targets: readonly string[]): HeaderList {
+  const targeted = targetedControl(headers, targets);
+  if (targeted === undefined) return headers;
+  const others = headers.filter(([name]) => name !== 'cache-control' && name !== 'expires' && name !== 'pragma');
+  return [...others, ['cache-control', targeted]];
 }
 
 /** The Age to send (RFC 9111 §5.1): whole seconds, 0 to 2^31. */

@@ -2,8 +2,9 @@
 // Promises: pure; every fault at once, each at the key that a person would change. What is wrong of itself, the knobs have said already.
 
 import { type Address, addressText, isLoopback, isWildcard, networkText, parseCidr } from '../base/address.ts';
-import type { Issue, Path } from '../base/knobs.ts';
+import type { Issue } from '../base/knobs.ts';
 import { nearest } from '../base/nearest.ts';
+import type { Path } from '../base/shapes.ts';
 import { durationText } from '../base/units.ts';
 import type { NodeOptions } from '../front/options.ts';
 import { compileReferers } from '../guard/referer.ts';

@@ -2,7 +2,8 @@
 // `deckle check`; those that would leave a door open, or purges unheard, are refused.
 // Promises: every key here is one of the schema (a test asks); a line disappears with the feature that makes it untrue.
 
-import type { Issue, Path } from '../base/knobs.ts';
+import type { Issue } from '../base/knobs.ts';
+import type { Path } from '../base/shapes.ts';
 import type { Config } from './schema.ts';
 
 interface Unbuilt {
@@ -28,7 +29,11 @@ export const UNBUILT: readonly Unbuilt[] = [
     key: 'sites[].downstream.cache_control',
     asked: (config) => config.sites.some((site) => site.downstream.cache_control !== ''),
   },
-  { key: 'sites[].downstream.surrogate', asked: (config) => config.sites.some((site) => site.downstream.surrogate !== 'drop') },
+  {
+    key: 'sites[].downstream.surrogate',
+    asked: (config) => config.sites.some((site) => site.downstream.surrogate === 'drop'),
+    instead: 'such fields of the origin are sent on',
+  },
   { key: 'sites[].request_directives', asked: (config) => config.sites.some((site) => site.request_directives === 'honour') },
   {
     key: 'sites[].referers.deny.image',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Shape } from '../base/knobs.ts';
+import type { Shape } from '../base/shapes.ts';
 import { effectiveJson, effectiveYaml } from './effective.ts';
 import { outdated } from './generate.ts';
 import { type Loaded, parseConfig, problemText } from './load.ts';

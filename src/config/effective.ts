@@ -2,17 +2,8 @@
 // Promises: file paths are absolute, secrets are masked, what differs from its default is marked.
 
 import { resolve } from 'node:path';
-import {
-  isMap,
-  type LeafShape,
-  type ListShape,
-  type Path,
-  type Plain,
-  type RecordShape,
-  type Scalar,
-  type SectionShape,
-  type Shape,
-} from '../base/knobs.ts';
+import { isMap } from '../base/knobs.ts';
+import type { LeafShape, ListShape, Path, Plain, RecordShape, Scalar, SectionShape, Shape } from '../base/shapes.ts';
 import { placeKey } from './places.ts';
 import { type Config, root } from './schema.ts';
 

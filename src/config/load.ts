@@ -5,7 +5,8 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import { type Issue, type Path, read } from '../base/knobs.ts';
+import { type Issue, read } from '../base/knobs.ts';
+import type { Path } from '../base/shapes.ts';
 import type { Bytes } from '../base/units.ts';
 import { crossCheck, doubts } from './checks.ts';
 import { refusedYet } from './effect.ts';

@@ -3,7 +3,7 @@
 // told apart from one another in linear time, `${…}` is expanded in values only.
 // Refuses: keys that are no words, a key twice, aliases without an anchor, loops, tags.
 
-import type { Path } from '../base/knobs.ts';
+import type { Path } from '../base/shapes.ts';
 
 /** The parts of the library's nodes that are read here. */
 export interface TreeNode {

@@ -1,7 +1,7 @@
 // What is generated from the knobs: docs/configuration.md for people and the JSON Schema for editors.
 // Promises: the same text for the same knobs, so that a difference means that somebody forgot to run the generator.
 
-import type { FormsShape, JsonSchema, LeafShape, Plain, RecordShape, SectionShape, Shape } from '../base/knobs.ts';
+import type { FormsShape, JsonSchema, LeafShape, Plain, RecordShape, SectionShape, Shape } from '../base/shapes.ts';
 import { UNBUILT } from './effect.ts';
 import { yaml } from './effective.ts';
 import { root } from './schema.ts';

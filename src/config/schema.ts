@@ -5,8 +5,10 @@
 import { join, resolve } from 'node:path';
 import { type AdminOptions, admin, type PeerOptions, peers } from '../admin/options.ts';
 import { type SiteIdentity, siteIdentity } from '../asset/options.ts';
-import { derived, duration, file, list, record, required, type Shape, section, text, type Value } from '../base/knobs.ts';
+import { derived, list, record, required, section, type Value } from '../base/knobs.ts';
+import { duration, file, text } from '../base/leaves.ts';
 import { type LogOptions, log } from '../base/options.ts';
+import type { Shape } from '../base/shapes.ts';
 import type { Ms } from '../base/units.ts';
 import { type CacheRules, cacheRules } from '../cache/options.ts';
 import { type FrontOptions, front, type HealthOptions, health, type NodeOptions, nodes } from '../front/options.ts';
