@@ -247,7 +247,7 @@ test('each key without effect is named once, and is a key', () => {
 nodes: [{name: a, address: "localhost:1", disk: {size: 0}}]
 origins: {a: {urls: ["http://a"]}, b: {urls: ["http://b"]}}
 sites:
-  - {origin: a, downstream: {cache_control: no-store, surrogate: keep}, request_directives: honour, referers: {allow: [a], deny: {image: x.png}}}
+  - {origin: a, downstream: {cache_control: no-store, surrogate: drop}, request_directives: honour, referers: {allow: [a], deny: {image: x.png}}}
 `),
   );
   assert.deepEqual(
