@@ -124,7 +124,7 @@ test('a process loads the half of the house that its role needs', () => {
   };
   assert.deepEqual(loaded('src/app/front.ts'), ['hashring', 'ipaddr.js', 'pino', 're2js']);
   assert.deepEqual(loaded('src/app/node.ts'), ['ipaddr.js', 'lru-cache', 'pino', 're2js', 'undici']);
-  for (const name of ['undici', 'lru-cache', 'hashring']) assert.ok(!loaded('src/app/supervisor.ts').includes(name), name);
+  for (const name of ['undici', 'lru-cache', 'hashring']) assert.ok(!loaded('src/app/start.ts').includes(name), name);
 });
 
 // Types are gone when the program runs.

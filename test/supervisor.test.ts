@@ -261,6 +261,8 @@ test('the access log: JSON lines with results and reasons, reopened by SIGUSR1 a
   assert.ok(lines(file).some(({ who, result }) => /^n[12]$/.test(who) && result === 'miss'));
 
   renameSync(file, old);
+  const pids = async () => (await edge.stats()).processes.map(({ pid }) => pid);
+  const before = await pids();
   edge.supervisor.kill('SIGUSR1');
   const kept = () => lines(old).length;
   await until('the new file is written to', async () => {
@@ -275,7 +277,8 @@ test('the access log: JSON lines with results and reasons, reopened by SIGUSR1 a
   await take(`${edge.front}/sun`);
   await until('the last is written', () => lines(file).some(({ target }) => target === '/sun'));
   assert.equal(kept(), after, 'nobody writes to the old one any more');
-  assert.equal(await edge.stop(), 0, 'SIGUSR1 ends nobody');
+  assert.deepEqual(await pids(), before, 'SIGUSR1 ends nobody');
+  assert.equal(await edge.stop(), 0);
 });
 
 /** One process alone, until the test ends. */

@@ -1,6 +1,7 @@
 // The admin listener and the secret that machines of one edge share.
 
-import { secret, section, type Value } from '../base/knobs.ts';
+import { section, type Value } from '../base/knobs.ts';
+import { secret } from '../base/leaves.ts';
 import { listenAddress } from '../base/options.ts';
 
 export const admin = section(

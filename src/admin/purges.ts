@@ -3,8 +3,8 @@
 // Refuses: by name what is not understood, so that a purge with a slip of the pen is never a purge of nothing; and what is valid
 // but not built yet, so that nobody takes it for done.
 
-import { parseDuration } from '../base/knobs.ts';
 import { nearest } from '../base/nearest.ts';
+import { parseDuration } from '../base/quantities.ts';
 import { durationText, type Ms } from '../base/units.ts';
 
 export interface PurgeRequest {

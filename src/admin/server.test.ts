@@ -4,8 +4,9 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Registry } from '../metrics/registry.ts';
+import type { AdminBackend, PurgeOutcome } from './backend.ts';
 import type { PurgeRequest } from './purges.ts';
-import { type AdminBackend, type AdminServer, type AdminServerOptions, createAdminServer, type PurgeOutcome } from './server.ts';
+import { type AdminServer, type AdminServerOptions, createAdminServer } from './server.ts';
 
 interface World {
   readonly server: AdminServer;

@@ -8,34 +8,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { isLoopback } from '../base/address.ts';
 import type { Bytes, Ms } from '../base/units.ts';
-import { PROMETHEUS_TYPE, renderPrometheus } from '../metrics/prometheus.ts';
-import type { Snapshot } from '../metrics/registry.ts';
 import { decideAccess } from './auth.ts';
-import { PAGE_POLICY, renderPage } from './page.ts';
-import { type PurgeRequest, parsePurge } from './purges.ts';
-import { type AdminStatus, makeStats, renderCsv, type Stats } from './stats.ts';
-
-export type PurgeOutcome =
-  /** Logged. `applied` counts per process (null: not counted); `pending` names the processes that had not applied it in time. */
-  | {
-      readonly kind: 'done';
-      readonly id: string;
-      readonly applied: Readonly<Record<string, number | null>>;
-      readonly pending: readonly string[];
-    }
-  /** Nothing was logged: the request cannot be done. `status` is 4xx or 5xx. */
-  | { readonly kind: 'refused'; readonly status: number; readonly message: string }
-  /** It could not be made durable, or there is no log here: 503. */
-  | { readonly kind: 'unlogged'; readonly message: string };
-
-export interface AdminBackend {
-  ready(): { readonly ready: boolean; readonly why: string };
-  /** The metrics of every process, merged. */
-  snapshot(): Promise<Snapshot>;
-  status(): Promise<AdminStatus>;
-  /** Waits up to `request.waitMs` for every live process once it is logged. */
-  purge(request: PurgeRequest): Promise<PurgeOutcome>;
-}
+import type { AdminBackend } from './backend.ts';
+import { parsePurge } from './purges.ts';
+import { type ErrorCode, failure, outcomeReply, type Reply, renderMetrics, renderStats, text } from './replies.ts';
 
 export interface AdminServerOptions {
   /** An IP address or a name; without a token it must be loopback. */
@@ -58,30 +34,6 @@ export interface AdminServer {
   close(): Promise<void>;
 }
 
-const ERRORS = {
-  'bad-request': 400,
-  unauthorized: 401,
-  forbidden: 403,
-  'not-found': 404,
-  'method-not-allowed': 405,
-  'request-timeout': 408,
-  'body-too-large': 413,
-  'head-too-large': 431,
-  internal: 500,
-  'not-in-effect': 501,
-  busy: 503,
-  'not-logged': 503,
-  'not-answering': 503,
-} as const;
-type ErrorCode = keyof typeof ERRORS;
-
-interface Reply {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
 const MAX_BODY: Bytes = 1024 ** 2;
 /** All bodies that are read or acted upon at one moment. */
 const MAX_BODIES: Bytes = 16 * 1024 ** 2;
@@ -94,8 +46,6 @@ const KEEP_ALIVE: Ms = 15_000;
 const CHECK_INTERVAL: Ms = 2_000;
 /** Longer than the longest wait of a purge. */
 const SILENCE: Ms = 90_000;
-const TEXT = 'text/plain; charset=utf-8';
-const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Paths and their methods; those that are open need no right to be asked. */
 const ROUTES: Readonly<Record<string, { readonly methods: readonly string[]; readonly open?: true }>> = {
@@ -108,6 +58,7 @@ const ROUTES: Readonly<Record<string, { readonly methods: readonly string[]; rea
   '/-/ready': { methods: ['GET', 'HEAD'], open: true },
 };
 
+/** Throws when it would listen beyond loopback without a token. */
 export function createAdminServer(backend: AdminBackend, options: AdminServerOptions): AdminServer {
   if (options.token === '' && !isLoopback(options.host))
     throw new Error(`without a token the admin listener must be on loopback, not on ${options.host}`);
@@ -265,35 +216,6 @@ class Admin implements AdminServer {
   }
 }
 
-function outcomeReply(outcome: PurgeOutcome): Reply {
-  switch (outcome.kind) {
-    case 'done':
-      return json(200, { id: outcome.id, applied: outcome.applied, pending: outcome.pending });
-    case 'refused':
-      return json(outcome.status, { error: { code: 'refused', message: outcome.message } });
-    case 'unlogged':
-      return failure('not-logged', outcome.message);
-  }
-}
-
-function renderMetrics(snapshot: Snapshot): Reply {
-  return { status: 200, type: PROMETHEUS_TYPE, body: renderPrometheus(snapshot) };
-}
-
-function renderStats(path: string): (figures: readonly [AdminStatus, Snapshot]) => Reply {
-  const render: Readonly<Record<string, (stats: Stats) => Reply>> = {
-    '/stats.json': (stats) => json(200, stats),
-    '/stats.csv': (stats) => ({ status: 200, type: 'text/csv; charset=utf-8; header=present', body: renderCsv(stats) }),
-  };
-  const page = (stats: Stats): Reply => ({
-    status: 200,
-    type: 'text/html; charset=utf-8',
-    body: renderPage(stats),
-    headers: { 'Content-Security-Policy': PAGE_POLICY },
-  });
-  return ([status, snapshot]) => (render[path] ?? page)(makeStats(status, snapshot));
-}
-
 /** A head that node:http could not read. Nothing of it is trusted, so nothing but the error is said. */
 function answerBroken(error: Error & { readonly code?: string }, socket: Socket): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
@@ -328,16 +250,4 @@ async function within<T>(pending: Promise<T>, limitMs: Ms): Promise<T | undefine
   } finally {
     clearTimeout(timer);
   }
-}
-
-function text(body: string): Reply {
-  return { status: 200, type: TEXT, body };
-}
-
-function json(status: number, value: unknown): Reply {
-  return { status, type: JSON_TYPE, body: `${JSON.stringify(value)}\n` };
-}
-
-function failure(code: ErrorCode, message: string, headers: Readonly<Record<string, string>> = {}): Reply {
-  return { ...json(ERRORS[code], { error: { code, message } }), headers };
 }

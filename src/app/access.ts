@@ -1,6 +1,6 @@
 // The line of the access log: who asked for what, how it was answered, and why.
 
-import { type AccessLog, openAccessLog } from '../base/log.ts';
+import { type AccessLog, type Log, openAccessLog } from '../base/log.ts';
 import type { LogOptions } from '../base/options.ts';
 import type { Reason } from '../base/reasons.ts';
 import type { Result } from '../metrics/catalogue.ts';
@@ -17,15 +17,19 @@ export interface AccessWriter {
   /** @param more fields of the role: site, node, tries */
   line(x: Exchange, note: AccessNote, ms: number, clean: boolean, more: Readonly<Record<string, string | number>>): void;
   reopen(): void;
-  close(): void;
+  close(): Promise<void>;
 }
 
-const SILENT: AccessWriter = { line: () => {}, reopen: () => {}, close: () => {} };
+const SILENT: AccessWriter = { line: () => {}, reopen: () => {}, close: async () => {} };
 
 /** Throws when the file cannot be opened. */
-export function createAccessWriter(options: LogOptions, who: string, random: () => number): AccessWriter {
+export function createAccessWriter(options: LogOptions, who: string, random: () => number, own: Log): AccessWriter {
   if (options.access === '') return SILENT;
-  const log: AccessLog = openAccessLog(options.access);
+  const file = options.access;
+  const log: AccessLog = openAccessLog(file, {
+    failed: (error) => own.warn({ file, error: error.message }, 'the access log cannot be written: its lines are lost'),
+    recovered: (dropped) => own.warn({ file, dropped }, 'the access log is written again'),
+  });
   return {
     line: (x, note, ms, clean, more) => {
       const { reply, head } = x;
@@ -50,7 +54,13 @@ export function createAccessWriter(options: LogOptions, who: string, random: () 
         agent: head.get('user-agent'),
       });
     },
-    reopen: () => log.reopen(),
+    reopen: () => {
+      try {
+        log.reopen();
+      } catch (error) {
+        own.warn({ file, error: String(error) }, 'the access log cannot be opened again: the old file stays in use');
+      }
+    },
     close: () => log.close(),
   };
 }

@@ -1,12 +1,16 @@
-// What both roles do at their listeners: `/-/health` and `/-/ready`, the answer of a full house, the limits of the config.
+// What both roles do at their listeners: `/-/health` and `/-/ready`, the answer of a full house, the limits of the config,
+// who is told what.
 
 import { Fault } from '../base/fault.ts';
+import type { Log } from '../base/log.ts';
+import type { Ms } from '../base/units.ts';
 import type { FrontOptions } from '../front/options.ts';
+import type { RequestMeter } from '../metrics/meter.ts';
 import type { Exchange } from '../wire/connection.ts';
 import { errorBody, errorLines } from '../wire/error-reply.ts';
-import type { ListenerLimits } from '../wire/listener.ts';
+import type { ListenerEvents, ListenerLimits } from '../wire/listener.ts';
 
-export function listenerLimits(limits: FrontOptions['limits'], sendMs: number): ListenerLimits {
+export function listenerLimits(limits: FrontOptions['limits'], sendMs: Ms): ListenerLimits {
   return {
     headBytes: limits.header_size,
     headFields: limits.headers,
@@ -15,6 +19,27 @@ export function listenerLimits(limits: FrontOptions['limits'], sendMs: number): 
     idleMs: limits.idle_timeout,
     sendMs,
     connections: limits.connections,
+  };
+}
+
+/** What a listener tells: its requests to the story, those turned away to the meter, defects to the log. */
+export function listenerEvents(
+  story: Pick<ListenerEvents, 'request' | 'refused'>,
+  meter: RequestMeter,
+  log: Log,
+): ListenerEvents {
+  let told = false;
+  return {
+    request: (x) => story.request(x),
+    refused: (x, fault) => story.refused(x, fault),
+    overflow: () => {
+      meter.count(-1, 'shed', 503, 0, 0);
+      if (told) return;
+      told = true;
+      log.warn({}, 'more connections than front.limits.connections or the descriptors of this process (ulimit -n) allow: 503');
+    },
+    defect: (error) =>
+      log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a defect; the request got 500'),
   };
 }
 

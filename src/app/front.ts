@@ -11,10 +11,11 @@ import { Joins } from '../front/joins.ts';
 import { NodeLink } from '../front/link.ts';
 import { Ring } from '../front/ring.ts';
 import { RequestMeter } from '../metrics/meter.ts';
-import { Registry } from '../metrics/registry.ts';
+import { cellsBy, Registry } from '../metrics/registry.ts';
 import { Listener } from '../wire/listener.ts';
 import { createAccessWriter } from './access.ts';
-import { answerHealth, fullHouse, listenerLimits } from './doors.ts';
+import { connectionsWithin, descriptorLimit } from './descriptors.ts';
+import { answerHealth, fullHouse, listenerEvents, listenerLimits } from './doors.ts';
 import { watchLoop } from './loop.ts';
 import { frontSites } from './sites.ts';
 import { idMaker, type Worker } from './worker.ts';
@@ -42,13 +43,15 @@ export function createFront(config: Config, name: string, clock: Clock, log: Log
         clock,
       ),
   );
-  const access = createAccessWriter(config.log, name, Math.random);
+  const access = createAccessWriter(config.log, name, Math.random, log);
   const meter = new RequestMeter(
     registry,
     'front',
     '',
     sites.map((site) => site.name),
   );
+  const retried = cellsBy((node) => registry.cell('deckle_retries_total', { node }));
+  const denied = cellsBy((site) => registry.cell('deckle_denied_total', { site, reason: 'referer' }));
   let stopping = false;
 
   const ready = () => {
@@ -69,10 +72,10 @@ export function createFront(config: Config, name: string, clock: Clock, log: Log
     newId: idMaker(`${name}-${randomBytes(4).toString('hex')}`),
     internal: (x, path) => answerHealth(x, path, ready),
     retried: (node) => {
-      registry.cell('deckle_retries_total', { node }).value += 1;
+      retried(node).value += 1;
     },
     denied: (site) => {
-      registry.cell('deckle_denied_total', { site: sites[site]!.name, reason: 'referer' }).value += 1;
+      denied(sites[site]!.name).value += 1;
     },
     record: (x, note, clean) => {
       const ms = clock.monoMs() - x.startMs;
@@ -80,16 +83,12 @@ export function createFront(config: Config, name: string, clock: Clock, log: Log
       access.line(x, note, ms, clean, { site: sites[note.site]?.name ?? '', node: note.node, tries: note.tries });
     },
   });
+  const toNodes = config.nodes.reduce((sum, node) => sum + node.max_connections, 0);
+  const connections = connectionsWithin(config.front.limits.connections, toNodes, descriptorLimit());
   const newListener = () =>
     new Listener(
-      listenerLimits(config.front.limits, config.front.timeouts.send),
-      {
-        request: (x) => story.request(x),
-        refused: (x, fault) => story.refused(x, fault),
-        overflow: () => meter.count(-1, 'shed', 503, 0, 0),
-        defect: (error) =>
-          log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a defect; the request got 500'),
-      },
+      listenerLimits({ ...config.front.limits, connections }, config.front.timeouts.send),
+      listenerEvents(story, meter, log),
       clock,
       fullHouse('front'),
     );
@@ -103,7 +102,7 @@ export function createFront(config: Config, name: string, clock: Clock, log: Log
     registry.gauge('deckle_node_up', { node: link.name }, () => (link.avoided ? 0 : 1));
     registry.gauge('deckle_node_keys_share', { node: link.name }, () => shares[at]!);
   }
-  watchLoop(registry, name);
+  watchLoop(registry, name, clock);
 
   return {
     name,
@@ -132,7 +131,7 @@ export function createFront(config: Config, name: string, clock: Clock, log: Log
       stopping = true;
       await Promise.all(listeners.map((listener) => listener.close()));
       for (const link of links) link.close();
-      access.close();
+      await access.close();
     },
     kill: () => {
       for (const listener of listeners) listener.destroy();

@@ -6,6 +6,8 @@ import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Position } from '../base/position.ts';
+import type { Reason } from '../base/reasons.ts';
+import type { Bytes } from '../base/units.ts';
 import type { AnswerFacts } from '../cache/answer.ts';
 import { FillBudget } from '../cache/fill-body.ts';
 import type { FlightHouse } from '../cache/flight.ts';
@@ -17,12 +19,13 @@ import { variantKey } from '../cache/vary.ts';
 import type { Config } from '../config/schema.ts';
 import { STATUS_CLASSES } from '../metrics/catalogue.ts';
 import { RequestMeter } from '../metrics/meter.ts';
-import { type Cell, Registry } from '../metrics/registry.ts';
+import { cellsBy, Registry } from '../metrics/registry.ts';
 import { MemoryTier } from '../store/memory.ts';
 import type { Exchange } from '../wire/connection.ts';
 import { Listener } from '../wire/listener.ts';
 import { createAccessWriter } from './access.ts';
-import { answerHealth, fullHouse, listenerLimits, sendText } from './doors.ts';
+import { connectionsWithin, descriptorLimit } from './descriptors.ts';
+import { answerHealth, fullHouse, listenerEvents, listenerLimits, sendText } from './doors.ts';
 import { watchLoop } from './loop.ts';
 import { createOrigin } from './origins.ts';
 import { nodeSites } from './sites.ts';
@@ -30,6 +33,11 @@ import { idMaker, type Worker } from './worker.ts';
 
 /** Variants kept of one source: more than any origin that negotiates sanely has. */
 const MAX_VARIANTS = 16;
+/** What a front writes into a head beside the peers' secret, so that a head it takes is not too much for us. */
+const FRONT_LINES = 4;
+const FRONT_BYTES: Bytes = 4 * 1024;
+/** Files that a directory has open for bodies in flight: an estimate, they have no limit of their own. */
+const MOST_FILES = 256;
 
 /**
  * @param name     of a node in the config
@@ -50,14 +58,16 @@ export function createNode(config: Config, name: string, position: Position, clo
   const budget = new FillBudget(Math.max(Math.floor(options.memory / 4), largest));
   const flights = new Flights();
   const passes = new Passes();
-  const access = createAccessWriter(config.log, name, Math.random);
+  const access = createAccessWriter(config.log, name, Math.random, log);
   const meter = new RequestMeter(
     registry,
     'node',
     name,
     sites.map((site) => site.name),
   );
-  const passed = new Map<string, Cell>();
+  const passed = cellsBy((reason: Reason) => registry.cell('deckle_pass_total', { node: name, reason }));
+  const denied = cellsBy((site) => registry.cell('deckle_denied_total', { site, reason: 'referer' }));
+  const originBytes = cellsBy((origin) => registry.cell('deckle_origin_bytes_total', { origin }));
   let applied = position;
   let stopping = false;
 
@@ -73,15 +83,10 @@ export function createNode(config: Config, name: string, position: Position, clo
       registry.cell('deckle_origin_requests_total', { origin, status_class }).value += 1;
     },
     originBytes: (origin, bytes) => {
-      registry.cell('deckle_origin_bytes_total', { origin }).value += bytes;
+      originBytes(origin).value += bytes;
     },
     passed: (reason) => {
-      let cell = passed.get(reason);
-      if (cell === undefined) {
-        cell = registry.cell('deckle_pass_total', { node: name, reason });
-        passed.set(reason, cell);
-      }
-      cell.value += 1;
+      passed(reason).value += 1;
     },
     landed: (flight) => flights.landed(flight),
   };
@@ -105,7 +110,7 @@ export function createNode(config: Config, name: string, position: Position, clo
       return true;
     },
     denied: (site) => {
-      registry.cell('deckle_denied_total', { site: sites[site]!.name, reason: 'referer' }).value += 1;
+      denied(sites[site]!.name).value += 1;
     },
     record: (x, note, clean) => {
       const ms = clock.monoMs() - x.startMs;
@@ -113,22 +118,24 @@ export function createNode(config: Config, name: string, position: Position, clo
       access.line(x, note, ms, clean, { site: sites[note.site]?.name ?? '' });
     },
   });
+  const { headers, header_size, connections } = config.front.limits;
+  const roomier = {
+    ...config.front.limits,
+    connections: connectionsWithin(connections, descriptorsOf(config.origins), descriptorLimit()),
+    headers: headers + FRONT_LINES,
+    // A space behind each colon too.
+    header_size: header_size + FRONT_BYTES + config.peers.secret.length + headers,
+  };
   const listener = new Listener(
-    listenerLimits(config.front.limits, config.front.timeouts.send),
-    {
-      request: (x) => story.request(x),
-      refused: (x, fault) => story.refused(x, fault),
-      overflow: () => meter.count(-1, 'shed', 503, 0, 0),
-      defect: (error) =>
-        log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a defect; the request got 500'),
-    },
+    listenerLimits(roomier, config.front.timeouts.send),
+    listenerEvents(story, meter, log),
     clock,
     fullHouse(name),
   );
 
   // What is stored under a source key: for `deckle where`.
   function describe(target: string): object {
-    const key = decodeURIComponent(target.slice(target.indexOf('=') + 1));
+    const key = new URLSearchParams(target.slice(target.indexOf('?') + 1)).get('key') ?? '';
     const answer = store?.find(key, () => undefined);
     if (answer === undefined) return { tier: null, variants: store?.variants(key) ?? 0 };
     const { freshness } = answer.facts;
@@ -150,7 +157,7 @@ export function createNode(config: Config, name: string, position: Position, clo
   registry.gauge('deckle_cache_objects', { node: name, tier: 'memory' }, () => store?.counts().objects ?? 0);
   const evictions = registry.cell('deckle_evictions_total', { node: name, tier: 'memory' });
   for (const [origin, made] of origins) registry.gauge('deckle_origin_busy', { origin }, () => made.counts().busy);
-  watchLoop(registry, name);
+  watchLoop(registry, name, clock);
 
   return {
     name,
@@ -177,10 +184,18 @@ export function createNode(config: Config, name: string, position: Position, clo
       await listener.close();
       flights.cancel();
       await Promise.all([...origins.values()].map((origin) => origin.close()));
-      access.close();
+      await access.close();
     },
     kill: () => listener.destroy(),
   };
+}
+
+/** What origins may hold open at a time. */
+function descriptorsOf(origins: Config['origins']): number {
+  return origins.reduce(
+    (sum, origin) => sum + (origin.kind === 'http' ? origin.connections * origin.urls.length : MOST_FILES),
+    0,
+  );
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import type { Clock } from '../base/clock.ts';
+import type { Ms } from '../base/units.ts';
 import { createDirectoryOrigin } from '../origin/directory.ts';
 import { createHttpOrigin } from '../origin/http.ts';
 import type { OriginOptions } from '../origin/options.ts';
@@ -9,7 +10,7 @@ import type { Origin } from '../origin/origin.ts';
 
 /** What a directory origin may keep waiting: the queue of an http origin has knobs, this one has none yet. */
 const DIRECTORY_QUEUE = { max: 1024, timeoutMs: 5_000 } as const;
-const DIRECTORY_TIMEOUT_MS = 15_000;
+const DIRECTORY_TIMEOUT_MS: Ms = 15_000;
 
 export function createOrigin(options: OriginOptions, clock: Clock): Origin {
   switch (options.kind) {

@@ -2,23 +2,21 @@
 // applied the last of them. Promises: an answer counts what each live process removed, and names those still behind.
 
 import { randomBytes } from 'node:crypto';
+import type { PurgeOutcome } from '../admin/backend.ts';
 import type { PurgeRequest } from '../admin/purges.ts';
-import type { PurgeOutcome } from '../admin/server.ts';
 import { keptQuery, sourceKey } from '../asset/key.ts';
 import { canonicalTarget } from '../asset/path.ts';
 import { parseHost, SiteTable } from '../asset/site.ts';
 import { systemClock } from '../base/clock.ts';
 import { comparePositions, formatPosition, type Position, parsePosition } from '../base/position.ts';
+import type { Ms } from '../base/units.ts';
 import type { Config, SiteOptions } from '../config/schema.ts';
 import type { LogRecord, PurgeLog } from '../purge/log.ts';
 import type { Member } from './crew.ts';
 import { hostInKey } from './sites.ts';
 
-interface Counting {
-  /** Positions of this purge's records that are still counted. */
-  readonly records: Set<string>;
-  readonly applied: Map<string, number | null>;
-}
+/** What processes said while a purge runs: `NAME POSITION` to the images removed. Those of other purges are left out at its end. */
+type Counting = Map<string, number | null>;
 
 export class Purger {
   readonly #config: Config;
@@ -41,15 +39,13 @@ export class Purger {
       for (const key of found.keys) keys.add(key);
     }
     const id = randomBytes(8).toString('hex');
-    const counting: Counting = { records: new Set(), applied: new Map() };
+    const counting: Counting = new Map();
     this.#counting.add(counting);
     try {
       // Processes count while the appends still run: each says its figure as soon as it has applied a record.
-      const appends = [...keys].map(async (key) => {
-        const record = await this.#log.append({ kind: 'purge', id, target: { kind: 'url', key }, soft: request.soft });
-        return record;
-      });
-      const settled = await Promise.allSettled(appends);
+      const settled = await Promise.allSettled(
+        [...keys].map((key) => this.#log.append({ kind: 'purge', id, target: { kind: 'url', key }, soft: request.soft })),
+      );
       const failed = settled.find((result) => result.status === 'rejected');
       if (failed !== undefined)
         return { kind: 'unlogged', message: `the purge could not be logged: ${(failed.reason as Error).message}` };
@@ -68,7 +64,7 @@ export class Purger {
 
   /** A process has applied a record. */
   applied(name: string, position: string, removed: number | null): void {
-    for (const counting of this.#counting) counting.applied.set(`${name} ${position}`, removed);
+    for (const counting of this.#counting) counting.set(`${name} ${position}`, removed);
     this.#wake();
   }
 
@@ -77,11 +73,11 @@ export class Purger {
     this.#wake();
   }
 
-  async #wait(last: Position, waitMs: number): Promise<readonly string[]> {
-    const deadline = systemClock.monoMs() + waitMs;
+  async #wait(last: Position, waitMs: Ms): Promise<readonly string[]> {
+    const deadlineMs = systemClock.monoMs() + waitMs;
     for (;;) {
       const pending = this.#behind(last);
-      const leftMs = deadline - systemClock.monoMs();
+      const leftMs = deadlineMs - systemClock.monoMs();
       if (pending.length === 0 || leftMs <= 0) return pending;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, leftMs);
@@ -105,7 +101,7 @@ export class Purger {
 
   #sum(counting: Counting, mine: ReadonlySet<string>): Record<string, number | null> {
     const sums: Record<string, number | null> = {};
-    for (const [key, removed] of counting.applied) {
+    for (const [key, removed] of counting) {
       const [name, position] = key.split(' ') as [string, string];
       if (!mine.has(position)) continue;
       const before = sums[name];

@@ -30,13 +30,7 @@ export async function bindSlots(address: Address, slots: number): Promise<readon
   if (typeof alone === 'string') return alone;
   const sockets: SlotSocket[] = [];
   for (let slot = 0; slot < slots; slot += 1) {
-    const handle = createHandle(
-      alone.host,
-      alone.port,
-      net.isIPv6(alone.host) ? 6 : 4,
-      undefined,
-      slots > 1 || slot > 0 ? REUSE_PORT : 0,
-    );
+    const handle = createHandle(alone.host, alone.port, net.isIPv6(alone.host) ? 6 : 4, undefined, slots > 1 ? REUSE_PORT : 0);
     if (typeof handle === 'number') {
       for (const socket of sockets) socket.close();
       return `cannot listen on ${addressText(address)} (error ${handle})`;

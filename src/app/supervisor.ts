@@ -1,104 +1,48 @@
-// `deckle start`: composition of the processes that the config places on this machine, their log of purges and the admin listener.
-// Promises: everything that can be refused is refused before the first process starts, in one line; a process that dies is
-// replaced; SIGTERM ends fronts first, then nodes, within stop_timeout. It is never on the path of a request.
+// `deckle start`: the processes that the config places on this machine, their log of purges and the admin listener.
+// Promises: a process that dies is replaced; every process gets each record of the log in order; SIGTERM ends fronts first, then
+// nodes, within stop_timeout. It is never on the path of a request. What can be refused was refused before (start.ts).
 
-import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { statSync } from 'node:fs';
-import { availableParallelism, networkInterfaces } from 'node:os';
-import { type AdminBackend, type AdminServer, createAdminServer } from '../admin/server.ts';
-import { addressText, isLoopback } from '../base/address.ts';
+import type { AdminBackend } from '../admin/backend.ts';
+import { type AdminServer, createAdminServer } from '../admin/server.ts';
+import { addressText } from '../base/address.ts';
 import { systemClock } from '../base/clock.ts';
-import { createLog, type Log } from '../base/log.ts';
+import type { Log } from '../base/log.ts';
 import { comparePositions, formatPosition, parsePosition } from '../base/position.ts';
+import type { Ms } from '../base/units.ts';
 import type { Config } from '../config/schema.ts';
 import type { NodeOptions } from '../front/options.ts';
 import { mergeSnapshots, Registry, type Snapshot } from '../metrics/registry.ts';
-import { openLocalLog } from '../purge/local.ts';
 import type { PurgeLog } from '../purge/log.ts';
 import { tell, toWire } from './channel.ts';
 import { type CrewHouse, Member } from './crew.ts';
-import { lockState } from './lock.ts';
 import { Purger } from './purger.ts';
-import { bindProblem, bindSlots, type SlotSocket, tryBind } from './sockets.ts';
+import { bindProblem, type SlotSocket } from './sockets.ts';
 import { VERSION } from './version.ts';
 
-export interface StartOptions {
-  /** Only these nodes; undefined: all that are placed here. */
-  readonly nodes: readonly string[] | undefined;
-  readonly front: boolean;
-  /** The program and the arguments that a child is started with, before its role. */
+/** The program and the arguments that a child is started with, before its role. */
+export interface Program {
   readonly program: string;
   readonly args: readonly string[];
 }
 
+/** What the supervisor takes over, and lets go of when it stops. */
+export interface SupervisorParts extends Program {
+  /** The nodes that run here. */
+  readonly nodes: readonly NodeOptions[];
+  /** Front processes. */
+  readonly slots: number;
+  /** For each address of front.listen, a socket per slot. */
+  readonly sockets: readonly (readonly SlotSocket[])[];
+  readonly purgeLog: PurgeLog;
+  readonly log: Log;
+  readonly unlock: () => void;
+}
+
 /** Nodes and fronts must be up within this after their start, or the start as a whole has failed. */
-const START_MS = 20_000;
+const START_MS: Ms = 20_000;
 
 /** What a look at the figures waits for a process that is busy. */
-const FRESH_MS = 500;
-
-export type Started =
-  | { readonly kind: 'started'; readonly supervisor: Supervisor }
-  | { readonly kind: 'refused'; readonly why: string };
-
-/** Starts everything, or nothing: then `why` is one line. */
-export async function startSupervisor(config: Config, options: StartOptions): Promise<Started> {
-  const undo: (() => void | Promise<void>)[] = [];
-  const refuse = async (why: string): Promise<Started> => {
-    for (const step of undo.reverse()) await step();
-    return { kind: 'refused', why };
-  };
-  const missing = missingDirectory(config);
-  if (missing !== undefined) return refuse(missing);
-
-  const lock = lockState(config.state, process.pid);
-  if (lock.kind === 'refused') return refuse(lock.why);
-  undo.push(() => lock.release());
-
-  const nodes = config.nodes.filter((node) => isHere(node) && (options.nodes?.includes(node.name) ?? true));
-  for (const name of options.nodes ?? []) {
-    if (!config.nodes.some((node) => node.name === name)) return refuse(`--nodes: no node is called ${name}`);
-  }
-  for (const node of nodes) {
-    const bound = await tryBind(node.listen);
-    if (typeof bound === 'string') return refuse(`node ${node.name}: ${bound}`);
-  }
-  const slots = options.front ? (config.front.processes === 'auto' ? availableParallelism() : config.front.processes) : 0;
-  const sockets: (readonly SlotSocket[])[] = [];
-  for (const { address } of slots > 0 ? config.front.listen : []) {
-    const bound = await bindSlots(address, slots);
-    if (typeof bound === 'string') return refuse(`front: ${bound}`);
-    undo.push(() => {
-      for (const socket of bound) socket.close();
-    });
-    sockets.push(bound);
-  }
-
-  const log = createLog(config.log.level, 'supervisor');
-  let purgeLog: PurgeLog;
-  try {
-    purgeLog = await openLocalLog({
-      folder: config.state,
-      randomBytes,
-      clock: systemClock,
-      report: (event) => log.warn({ event: { ...event, error: undefined } }, `purge log: ${event.kind}`),
-    });
-  } catch (error) {
-    return refuse(`state folder ${config.state}: ${(error as Error).message}`);
-  }
-  undo.push(() => purgeLog.close());
-
-  const supervisor = new Supervisor(config, options, nodes, slots, sockets, purgeLog, log, () => lock.release());
-  undo.push(() => supervisor.stop());
-  const problem = await supervisor.begin();
-  if (problem !== undefined) {
-    undo.length = 0;
-    await supervisor.stop();
-    return { kind: 'refused', why: problem };
-  }
-  return { kind: 'started', supervisor };
-}
+const FRESH_MS: Ms = 500;
 
 export class Supervisor {
   readonly #config: Config;
@@ -114,22 +58,14 @@ export class Supervisor {
   #changed: (() => void)[] = [];
   #stopping: Promise<void> | undefined;
 
-  constructor(
-    config: Config,
-    options: StartOptions,
-    nodes: readonly NodeOptions[],
-    slots: number,
-    sockets: readonly (readonly SlotSocket[])[],
-    purgeLog: PurgeLog,
-    log: Log,
-    unlock: () => void,
-  ) {
+  constructor(config: Config, parts: SupervisorParts) {
+    const { nodes, slots, sockets, purgeLog, log } = parts;
     this.#config = config;
     this.#sockets = sockets;
     this.#purgeLog = purgeLog;
     this.#log = log;
-    this.#unlock = unlock;
-    const house = this.#house(options);
+    this.#unlock = parts.unlock;
+    const house = this.#house(parts);
     const fronts = Array.from({ length: slots }, (_, slot) => this.#front(slot, house));
     this.#members = [...nodes.map((node) => this.#node(node, house)), ...fronts];
     this.#purger = new Purger(config, purgeLog, () => this.#members);
@@ -155,14 +91,14 @@ export class Supervisor {
     } catch (error) {
       return `admin: ${bindProblem(this.#config.admin.listen, error as NodeJS.ErrnoException)}`;
     }
-    const deadline = systemClock.monoMs() + START_MS;
+    const deadlineMs = systemClock.monoMs() + START_MS;
     for (const role of ['node', 'front'] as const) {
       const members = this.#members.filter((member) => member.plan.role === role);
       for (const member of members) member.start();
       while (!members.every((member) => member.state === 'up')) {
         const failed = members.find((member) => member.problem !== undefined);
         if (failed !== undefined) return `${failed.plan.name}: ${failed.problem}`;
-        const leftMs = deadline - systemClock.monoMs();
+        const leftMs = deadlineMs - systemClock.monoMs();
         if (leftMs <= 0)
           return `${members.find((member) => member.state !== 'up')?.plan.name} did not start within ${START_MS / 1000} s`;
         await this.#nextChange(leftMs);
@@ -201,7 +137,7 @@ export class Supervisor {
     this.#unlock();
   }
 
-  #nextChange(mostMs: number): Promise<void> {
+  #nextChange(mostMs: Ms): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, mostMs);
       this.#changed.push(() => {
@@ -211,11 +147,11 @@ export class Supervisor {
     });
   }
 
-  #house(options: StartOptions): CrewHouse {
+  #house({ program, args }: Program): CrewHouse {
     return {
       clock: systemClock,
-      program: options.program,
-      args: options.args,
+      program,
+      args,
       // Blocking file calls and name look-ups share this pool: each user of it has a smaller cap of its own.
       env: {
         ...process.env,
@@ -340,35 +276,5 @@ export class Supervisor {
   async #snapshot(): Promise<Snapshot> {
     await Promise.all(this.#members.map((member) => member.freshen(FRESH_MS)));
     return mergeSnapshots([this.#registry.snapshot(), ...this.#members.map((member) => member.snapshot())]);
-  }
-}
-
-/** Whether the config places a node on this machine (`here: auto`: its address is loopback or one of ours). */
-export function isHere(node: NodeOptions): boolean {
-  if (node.here !== 'auto') return node.here;
-  if (isLoopback(node.address.host)) return true;
-  return Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === node.address.host));
-}
-
-function missingDirectory(config: Config): string | undefined {
-  for (const origin of config.origins) {
-    if (origin.kind !== 'directory') continue;
-    try {
-      if (!statSync(origin.directory).isDirectory()) return `origin ${origin.name}: ${origin.directory} is not a directory`;
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
-      return `origin ${origin.name}: ${origin.directory} ${code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`}`;
-    }
-  }
-  return undefined;
-}
-
-/** Resolves with the first signal of the list. */
-export async function firstSignal(...signals: readonly NodeJS.Signals[]): Promise<NodeJS.Signals> {
-  const stop = new AbortController();
-  try {
-    return await Promise.race(signals.map((signal) => once(process, signal, { signal: stop.signal }).then(() => signal)));
-  } finally {
-    stop.abort();
   }
 }

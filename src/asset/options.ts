@@ -1,19 +1,9 @@
 // What tells a site from another, and what of a URL names an image. Part of a site's section.
 
 import { isIP } from 'node:net';
-import {
-  choice,
-  derived,
-  either,
-  type Knob,
-  type LeafShape,
-  leaf,
-  list,
-  required,
-  section,
-  text,
-  type Value,
-} from '../base/knobs.ts';
+import { derived, either, type Knob, leaf, list, required, section, type Value } from '../base/knobs.ts';
+import { choice, text } from '../base/leaves.ts';
+import type { LeafShape } from '../base/shapes.ts';
 import { canonicalTarget } from './path.ts';
 import { parseHost } from './site.ts';
 
@@ -74,4 +64,5 @@ export const siteIdentity = {
 };
 
 const whole = section(siteIdentity);
-export type SiteIdentity = Omit<Value<typeof whole>, 'name'> & { readonly name: string };
+/** The options that a site is told by; `site.ts` reads a part of them. */
+export type IdentityOptions = Omit<Value<typeof whole>, 'name'> & { readonly name: string };

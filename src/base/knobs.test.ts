@@ -1,23 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import {
-  choice,
-  derived,
-  duration,
-  either,
-  flag,
-  forms,
-  list,
-  read,
-  record,
-  required,
-  secret,
-  section,
-  size,
-  text,
-  whole,
-} from './knobs.ts';
+import { derived, either, forms, list, read, record, required, section } from './knobs.ts';
+import { choice, duration, flag, secret, size, text, whole } from './leaves.ts';
 import { nearest } from './nearest.ts';
 import { parseDuration, parseSize } from './quantities.ts';
 import { durationText, sizeText } from './units.ts';

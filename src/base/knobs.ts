@@ -1,19 +1,26 @@
-// Knobs: the small builders that every room's options.ts is written with, and the only file that imports zod.
+// Knobs: what a knob is, how it is read, and the builders of those that hold others; the only file that imports zod.
 // A knob carries its reader, its default, its unit and its sentence of documentation, so that validation, docs/configuration.md,
-// the JSON Schema and `deckle check --effective` all come from one table.
+// the JSON Schema and `deckle check --effective` all come from one table. The usual leaves are in leaves.ts.
 // Promises: `read` never throws, whatever it is given; it names every fault at once, and hands back a whole value all the same
 // (defaults where something was wrong), so that checks across keys can run in the same round.
-// Refuses: unknown keys, numbers without a unit where a unit decides, values outside their bounds.
+// Refuses: unknown keys.
 
 import { z } from 'zod';
 import { nearest } from './nearest.ts';
-import { parseDuration, parseSize } from './quantities.ts';
-import { type Bytes, durationText, type Ms, sizeText } from './units.ts';
-
-// Also for texts of a duration that come by another way than the file (`wait=1s` of a purge).
-export { parseDuration };
-
-export type Path = readonly (string | number)[];
+import type {
+  EitherShape,
+  FormsShape,
+  JsonSchema,
+  LeafShape,
+  ListShape,
+  Nature,
+  Path,
+  Plain,
+  RecordShape,
+  Scalar,
+  SectionShape,
+  Shape,
+} from './shapes.ts';
 
 export interface Issue {
   readonly path: Path;
@@ -22,74 +29,8 @@ export interface Issue {
   readonly message: string;
 }
 
-export type Scalar = string | number | boolean;
 /** What a leaf makes of a scalar: a value, a sentence that says what is wrong, or undefined: "expected …, found …". */
 export type Parsed<T> = { readonly value: T } | string | undefined;
-/** A value as the file would say it. */
-export type Plain = Scalar | readonly Plain[] | { readonly [key: string]: Plain };
-export type JsonSchema = Readonly<Record<string, unknown>>;
-
-export type Nature = 'secret' | 'file';
-
-export interface LeafShape {
-  readonly kind: 'leaf';
-  /** One word or two for the table: size, duration, a choice's members. */
-  readonly type: string;
-  readonly doc: string;
-  /** As the file would say it; undefined: none, the key is required or `derived`. */
-  readonly default: Scalar | undefined;
-  /** The default, read; undefined where there is none. */
-  readonly fallback: unknown;
-  /** In words, what stands in when the key is left out and the default depends on others. */
-  readonly derived: string | undefined;
-  /** A secret is masked wherever it is shown; a file is a path relative to the working directory. */
-  readonly nature: Nature | undefined;
-  readonly json: JsonSchema;
-  /** The value as the file would say it. */
-  write(value: unknown): Scalar;
-}
-export interface SectionShape {
-  readonly kind: 'section';
-  readonly doc: string;
-  readonly fields: Readonly<Record<string, Shape>>;
-}
-export interface ListShape {
-  readonly kind: 'list';
-  readonly doc: string;
-  readonly item: Shape;
-  readonly default: readonly Plain[];
-  /** The default, read. */
-  readonly fallback: unknown;
-  /** A lone item may stand without the brackets. */
-  readonly lone: boolean;
-  readonly least: number;
-}
-export interface RecordShape {
-  readonly kind: 'record';
-  readonly doc: string;
-  /** What the keys are, in capitals: NAME, STATUS. */
-  readonly key: string;
-  readonly keyPattern: string;
-  readonly item: Shape;
-  readonly default: Readonly<Record<string, Plain>>;
-  /** The default, read. */
-  readonly fallback: unknown;
-}
-/** A section of which one key says which form it has. */
-export interface FormsShape {
-  readonly kind: 'forms';
-  readonly doc: string;
-  readonly forms: Readonly<Record<string, SectionShape>>;
-}
-/** One word, or a list. */
-export interface EitherShape {
-  readonly kind: 'either';
-  readonly doc: string;
-  readonly one: LeafShape;
-  readonly many: ListShape;
-}
-export type Shape = LeafShape | SectionShape | ListShape | RecordShape | FormsShape | EitherShape;
-
 export interface Knob<out T, out S extends Shape = Shape> {
   readonly shape: S;
   /** Reports every fault. */
@@ -121,7 +62,7 @@ export function read<T>(knob: Knob<T>, given: unknown): { readonly value: T; rea
   return { value: knob.lenient.parse(given) as T, issues };
 }
 
-// ---- leaves ------------------------------------------------------------------------------------------------------------------
+// ---- a leaf ------------------------------------------------------------------------------------------------------------------
 
 /** No default: the file must say it. `blank` stands in while faults are gathered. */
 export interface Required<T> {
@@ -142,7 +83,7 @@ export interface LeafSpec<T> {
   write?(value: T): Scalar;
 }
 
-/** The general leaf; the builders below and the rooms' own kinds (addresses, urls) are made of it. */
+/** The general leaf; those of leaves.ts and the rooms' own kinds (addresses, urls) are made of it. */
 export function leaf<T>(spec: LeafSpec<T>): Knob<T, LeafShape> {
   const { write } = spec;
   const must = typeof spec.default === 'object';
@@ -182,157 +123,6 @@ export function derived<T>(knob: Knob<T, LeafShape>, words: string): Knob<T | un
     strict,
     lenient: strict.catch(undefined),
   };
-}
-
-export interface Bounds {
-  readonly min?: number;
-  readonly max?: number;
-}
-
-/** Bytes. `64MB`, `1.5GiB`, or a whole number of bytes; K, M, G, T are powers of 1024. */
-export function size(
-  fallback: string | Required<Bytes>,
-  doc: string,
-  { min = 0, max = Number.MAX_SAFE_INTEGER }: Bounds = {},
-): Knob<Bytes, LeafShape> {
-  return leaf<Bytes>({
-    type: 'size',
-    expects: 'a size such as 64MB',
-    default: fallback,
-    doc,
-    json: {
-      anyOf: [
-        { type: 'string', pattern: '^[0-9.]+ ?[kKmMgGtT]?i?[bB]?$' },
-        { type: 'integer', minimum: 0 },
-      ],
-    },
-    parse: (given) => within(parseSize(given), min, max, sizeText),
-    write: sizeText,
-  });
-}
-
-/** Milliseconds. `500ms`, `10s`, `1h30m`, `30d`. `max` is needed where the value becomes a timer (those overflow at 24 days). */
-export function duration(
-  fallback: string | Required<Ms>,
-  doc: string,
-  { min = '0s', max = '3650d' }: { readonly min?: string; readonly max?: string } = {},
-): Knob<Ms, LeafShape> {
-  const minMs = parseDuration(min) ?? 0;
-  const maxMs = parseDuration(max) ?? 0;
-  return leaf<Ms>({
-    type: 'duration',
-    expects: 'a duration such as 10s',
-    default: fallback,
-    doc,
-    json: { anyOf: [{ type: 'string', pattern: '^([0-9.]+(ms|s|m|h|d|w))+$' }, { const: 0 }] },
-    parse: (given) => {
-      if (typeof given === 'number' && given !== 0)
-        return `expected a duration with its unit, found ${given} (${given}s or ${given}ms)`;
-      return within(parseDuration(given), minMs, maxMs, durationText);
-    },
-    write: durationText,
-  });
-}
-
-export function flag(fallback: boolean, doc: string): Knob<boolean, LeafShape> {
-  return leaf({
-    type: 'true or false',
-    expects: 'true or false',
-    default: fallback,
-    doc,
-    json: { type: 'boolean' },
-    parse: (given) =>
-      given === true || given === 'true' ? { value: true } : given === false || given === 'false' ? { value: false } : undefined,
-  });
-}
-
-/** A whole number between `min` and `max`, both included. */
-export function whole(min: number, max: number, fallback: number | Required<number>, doc: string): Knob<number, LeafShape> {
-  return leaf({
-    type: `${min} to ${max}`,
-    expects: `a whole number from ${min} to ${max}`,
-    default: fallback,
-    doc,
-    json: { type: 'integer', minimum: min, maximum: max },
-    parse: (given) => {
-      const value = numberOf(given);
-      return value !== undefined && Number.isInteger(value) && value >= min && value <= max ? { value } : undefined;
-    },
-  });
-}
-
-/** A number with a fraction, between `min` and `max`, both included. */
-export function decimal(min: number, max: number, fallback: number, doc: string): Knob<number, LeafShape> {
-  return leaf({
-    type: `${min} to ${max}`,
-    expects: `a number from ${min} to ${max}`,
-    default: fallback,
-    doc,
-    json: { type: 'number', minimum: min, maximum: max },
-    parse: (given) => {
-      const value = numberOf(given);
-      return value !== undefined && value >= min && value <= max ? { value } : undefined;
-    },
-  });
-}
-
-export interface TextRules {
-  readonly type?: string;
-  readonly expects?: string;
-  /** Of the whole text. Without it: no control characters. */
-  readonly pattern?: RegExp;
-  readonly most?: number;
-  readonly nature?: Nature;
-  /** What is stored for what was written. */
-  readonly as?: (text: string) => string;
-  /** What is wrong with a text that fits the pattern. */
-  readonly refuse?: (text: string) => string | undefined;
-}
-
-export function text(fallback: string | Required<string>, doc: string, rules: TextRules = {}): Knob<string, LeafShape> {
-  const { type = 'text', expects = 'text', pattern = PRINTABLE, most = 4096, nature, as = (same: string) => same } = rules;
-  return leaf({
-    type,
-    expects,
-    default: fallback,
-    doc,
-    ...(nature === undefined ? {} : { nature }),
-    json: rules.pattern === undefined ? { type: 'string' } : { type: 'string', pattern: pattern.source },
-    parse: (given) => {
-      if (typeof given !== 'string') return `expected ${expects}, found ${found(given, nature === 'secret')} (put it in quotes)`;
-      if (given.length > most) return `is longer than ${most} characters`;
-      if (!pattern.test(given)) return undefined;
-      return rules.refuse?.(given) ?? { value: as(given) };
-    },
-  });
-}
-
-/** A path of the file system, relative to the working directory. */
-export function file(fallback: string | Required<string>, doc: string): Knob<string, LeafShape> {
-  const empty = fallback === '';
-  return text(fallback, doc, { type: 'path', expects: 'a path', pattern: empty ? PRINTABLE : SOME_PRINTABLE, nature: 'file' });
-}
-
-/** A word that must not be shown: masked by `check --effective`, never part of a message. */
-export function secret(fallback: string | Required<string>, doc: string): Knob<string, LeafShape> {
-  return text(fallback, doc, { type: 'secret', nature: 'secret' });
-}
-
-export function choice<const W extends string>(words: readonly W[], fallback: NoInfer<W>, doc: string): Knob<W, LeafShape> {
-  const type = words.join(', ');
-  return leaf<W>({
-    type,
-    expects: `one of ${type}`,
-    default: fallback,
-    doc,
-    json: { enum: words },
-    parse: (given) => {
-      const word = words.find((one) => one === given);
-      if (word !== undefined) return { value: word };
-      const near = typeof given === 'string' ? nearest(given, words) : undefined;
-      return near === undefined ? undefined : `expected one of ${type}, found ${found(given)} (did you mean "${near}"?)`;
-    },
-  });
 }
 
 // ---- what holds other knobs --------------------------------------------------------------------------------------------------
@@ -494,11 +284,6 @@ export function shorthand<T>(knob: Knob<T, SectionShape>, key: string): Knob<T, 
 
 // ---- texts -------------------------------------------------------------------------------------------------------------------
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
-const PRINTABLE = /^[^\u0000-\u001f\u007f]*$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it refuses
-const SOME_PRINTABLE = /^[^\u0000-\u001f\u007f]+$/;
-
 /** A value for a message: short, on one line, and never a secret. */
 export function found(given: unknown, hide = false): string {
   if (given === undefined || given === null || given === '') return 'nothing';
@@ -515,18 +300,6 @@ export function isMap(given: unknown): given is Readonly<Record<string, unknown>
 
 function isScalar(given: unknown): given is Scalar {
   return typeof given === 'string' || typeof given === 'number' || typeof given === 'boolean';
-}
-
-/** `${VAR}` gives text, so digits in a text count as a number. */
-function numberOf(given: Scalar): number | undefined {
-  if (typeof given === 'number') return Number.isFinite(given) ? given : undefined;
-  return typeof given === 'string' && /^-?\d{1,15}(\.\d{1,15})?$/.test(given) ? Number(given) : undefined;
-}
-
-function within(value: number | undefined, min: number, max: number, say: (value: number) => string): Parsed<number> {
-  if (value === undefined) return undefined;
-  if (value < min) return `must be at least ${say(min)}, found ${say(value)}`;
-  return value > max ? `must be at most ${say(max)}, found ${say(value)}` : { value };
 }
 
 function certain<T>(parsed: Parsed<T>, doc: string): T {

@@ -2,18 +2,9 @@
 // addresses, ranges of them, header names, urls. Each kind refuses what the code behind it could not use.
 
 import { type Address, addressText, parseAddress, parseCidr } from './address.ts';
-import {
-  choice,
-  decimal,
-  type Knob,
-  type LeafShape,
-  leaf,
-  type Required,
-  section,
-  type TextRules,
-  text,
-  type Value,
-} from './knobs.ts';
+import { type Knob, leaf, type Required, section, type Value } from './knobs.ts';
+import { choice, decimal, type TextRules, text } from './leaves.ts';
+import type { LeafShape } from './shapes.ts';
 
 /** `host:port` of a listener: `127.0.0.1:8080`, `[::1]:8080`, `:8080`. */
 export function listenAddress(fallback: string | Required<Address>, doc: string): Knob<Address, LeafShape> {

@@ -77,3 +77,17 @@ test('an SVG carries a policy that lets no script run, whatever its type is writ
     );
   assert.doesNotMatch(prepareHead([['content-type', 'image/png']], NOTHING, NOW).lines, /Content-Security/);
 });
+
+test('a field of one value is sent once, as it was read', () => {
+  const head = prepareHead(
+    [
+      ['content-type', 'image/png'],
+      ['content-type', 'text/html'],
+      ['etag', '"a"'],
+      ['etag', '"b"'],
+    ],
+    NOTHING,
+    NOW,
+  );
+  assert.deepEqual(lines(head.lines).slice(3), ['Content-Type: image/png', 'ETag: "a"']);
+});

@@ -58,6 +58,9 @@ const IN_NOT_MODIFIED: ReadonlySet<string> = new Set([
   'cdn-cache-control',
 ]);
 
+/** One value each by their grammar. Two lines would be one thing to us, who read the first, and another to the client. */
+const SINGLE: ReadonlySet<string> = new Set(['content-type', 'etag', 'last-modified']);
+
 /** RFC 9110 §7.6.3: our entry comes last. */
 const OUR_VIA = '1.1 deckle';
 
@@ -73,8 +76,11 @@ export function prepareHead(headers: HeaderList, rules: ResponseHeaderRules, res
   const common = `Date: ${date}\r\nVia: ${upstreamVia === undefined ? OUR_VIA : `${upstreamVia}, ${OUR_VIA}`}\r\nX-Content-Type-Options: nosniff\r\n`;
   let lines = common;
   let notModifiedLines = common;
+  const seen = new Set<string>();
   for (const [name, value] of headers) {
     if (WRITTEN_BY_DECKLE.has(name) || name.startsWith('x-deckle-') || removed.has(name)) continue;
+    if (SINGLE.has(name) && seen.has(name)) continue;
+    seen.add(name);
     const line = `${fieldCase(name)}: ${value}\r\n`;
     lines += line;
     if (IN_NOT_MODIFIED.has(name)) notModifiedLines += line;

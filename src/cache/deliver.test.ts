@@ -46,6 +46,33 @@ test('many ranges never make an answer longer than the image', async () => {
   assert.deepEqual([answered.status, answered.body.length], [200, 300]);
 });
 
+test('several ranges arrive whole and in order, however slowly they are read', async () => {
+  const h = await house();
+  const image = jpeg(7_900_000);
+  await h.fill('/a.jpg', { body: image });
+  const client = h.ask('/a.jpg', { headers: { Range: 'bytes=4000000-7799999,0-3799999' } });
+  client.socket.pause();
+  setImmediate(() => client.socket.resume());
+  const { whole, body } = await client.done();
+  const parts = [image.subarray(4_000_000, 7_800_000), image.subarray(0, 3_800_000)].map((part) => body.indexOf(part));
+  assert(whole && parts[0]! > 0 && parts[1]! > parts[0]!, `${parts}`);
+});
+
+test('clients that ask for many ranges and read nothing hold no copies of the image', async () => {
+  const h = await house();
+  const image = jpeg(7_900_000);
+  await h.fill('/a.jpg', { body: image });
+  const headers = { Range: 'bytes=0-3899999,4000000-7799999' };
+  const before = process.memoryUsage().arrayBuffers;
+  for (let at = 0; at < 8; at += 1) {
+    const client = h.ask('/a.jpg', { headers });
+    assert.equal((await client.head()).status, 206);
+    client.socket.pause();
+  }
+  const held = process.memoryUsage().arrayBuffers - before;
+  assert(held < 2 * image.length, `${held} bytes held`);
+});
+
 test('a range that ends early leaves the fill alone; the last byte alone is served when it comes', async () => {
   const h = await house();
   const first = h.ask('/a.jpg', { headers: { Range: 'bytes=0-0' } });

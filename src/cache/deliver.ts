@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { Bytes } from '../base/units.ts';
 import { notModified, rangeConditionHolds, type Validators } from '../wire/conditional.ts';
 import { contentRange, multipartParts, parseRange, unsatisfiedRange } from '../wire/range.ts';
-import { SLICE_BYTES } from '../wire/reply.ts';
+import { type Reply, SLICE_BYTES } from '../wire/reply.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
 import { isBodiless } from '../wire/status.ts';
 import type { Answer, PreparedHead } from './answer.ts';
@@ -31,7 +31,10 @@ function isRangeAsked(head: HeadScanner, stored: Validators): boolean {
   return head.lines('range') === 1 && rangeConditionHolds(head.get('if-range'), stored);
 }
 
-/** Sends a stored answer. */
+/**
+ * Sends a stored answer.
+ * @param age whole seconds
+ */
 export function deliverStored(r: NodeRequest, answer: Answer, node: string, age: number, outcome: Outcome): void {
   const { head, reply } = r.x;
   const prepared = answer.facts.head;
@@ -85,8 +88,28 @@ function sendParts(
   pieces.push(Buffer.from(multipart.tail, 'latin1'));
   const lines = prepared.lines.replace(/^content-type: [^\r]*\r\n/im, '');
   const framing = `Content-Type: ${multipart.contentType}\r\nContent-Length: ${multipart.contentLength}\r\n`;
-  r.x.reply.whole(206, lines + moment + framing, Buffer.concat(pieces, multipart.contentLength));
+  const { reply } = r.x;
+  reply.cork();
+  reply.begin(206, lines + moment + framing, multipart.contentLength);
+  writeInTurn(reply, pieces);
+  reply.uncork();
   return true;
+}
+
+// As the client takes them: a copy of what it asked for would be held for as long as it likes.
+function writeInTurn(reply: Reply, pieces: readonly Buffer[]): void {
+  let next = 0;
+  const more = (): void => {
+    while (next < pieces.length) {
+      const piece = pieces[next]!;
+      next += 1;
+      if (reply.write(piece)) continue;
+      reply.onDrain = more;
+      return;
+    }
+    reply.end();
+  };
+  more();
 }
 
 /** Streams a flight's body to one client as it comes in. */
@@ -128,6 +151,7 @@ export class FlightDelivery implements FlightReader {
     let lines = prepared.lines + moment;
     let answered = status;
     let size = length;
+    let ranged = false;
     if (status === 200 && length !== undefined && isRangeAsked(asked, prepared)) {
       const range = parseRange(asked.get('range'), length);
       if (range.kind === 'unsatisfiable') {
@@ -139,11 +163,12 @@ export class FlightDelivery implements FlightReader {
         this.#end = range.last + 1;
         size = this.#end - this.#position;
         answered = 206;
+        ranged = true;
         lines = rangeLines(lines, range, length);
       }
     }
     if (answered === 200 && length !== undefined) lines += 'Accept-Ranges: bytes\r\n';
-    if (answered !== 206 && size !== undefined) lines += `Content-Length: ${size}\r\n`;
+    if (!ranged && size !== undefined) lines += `Content-Length: ${size}\r\n`;
     reply.onGone = () => this.#leave();
     reply.cork();
     reply.begin(answered, lines, size);

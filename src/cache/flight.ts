@@ -14,11 +14,11 @@ import { SNIFF_BYTES, sameKind } from '../image/kind.ts';
 import type { Origin, OriginBody, OriginHead, OriginRequest } from '../origin/origin.ts';
 import { entryCost } from '../store/memory.ts';
 import type { Tier } from '../store/store.ts';
-import type { HeaderList } from '../wire/headers.ts';
+import { firstValue, type HeaderList } from '../wire/headers.ts';
 import { isBodiless } from '../wire/status.ts';
 import { type Answer, type AnswerFacts, type PreparedHead, prepareHead } from './answer.ts';
 import { type BodyReader, FillBody, type FillBudget, PASS_WINDOW } from './fill-body.ts';
-import { ageSeconds, type FetchTimes, type Freshness, storability } from './freshness.ts';
+import { ageFieldSeconds, ageSeconds, type FetchTimes, type Freshness, storability } from './freshness.ts';
 import { LeastRate } from './least-rate.ts';
 import type { Passes } from './passes.ts';
 import { type FillPlan, keepLimit, passPlan, planFill } from './plan.ts';
@@ -286,7 +286,10 @@ export class Flight {
       const refusal = this.body.keep(length, keepLimit(head.status, rules, maxKeep));
       if (refusal !== undefined) plan = passPlan(refusal);
     }
-    const prepared = prepareHead(head.headers, rules.response_headers, times.responseMs);
+    const made = prepareHead(head.headers, rules.response_headers, times.responseMs);
+    // A part that nobody asked for stays a part: without its range it would pass for the whole.
+    const range = head.status === 206 ? firstValue(head.headers, 'content-range') : undefined;
+    const prepared = range === undefined ? made : { ...made, lines: `${made.lines}Content-Range: ${range}\r\n` };
     if (head.status === 200 && !rules.store.includes('*/*')) this.#unproven = prepared.contentType;
     this.#head = {
       status: head.status,
@@ -418,7 +421,7 @@ export class Flight {
 
   #variantOf(fields: HeaderList): string {
     if (this.#vary.length === 0) return this.order.sourceKey;
-    return variantKey(this.order.sourceKey, this.#vary, (name) => fields.find((pair) => pair[0] === name)?.[1]);
+    return variantKey(this.order.sourceKey, this.#vary, (name) => firstValue(fields, name));
   }
 
   #fail(fault: Fault): void {
@@ -470,6 +473,5 @@ function roomFor(maxKeep: Bytes, headCost: Bytes): Bytes {
 
 function ageOf(plan: FillPlan, headers: HeaderList, responseMs: WallMs): number {
   if (plan.kind === 'keep') return ageSeconds(plan.freshness, responseMs);
-  const age = headers.find((pair) => pair[0] === 'age')?.[1];
-  return age !== undefined && /^\d{1,9}$/.test(age) ? Number(age) : 0;
+  return ageFieldSeconds(headers);
 }

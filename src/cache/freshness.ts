@@ -1,7 +1,8 @@
 // May this answer be kept, and for how long: the storing side of RFC 9111, with the site's ttl rules on top.
 // Promises: a pure function of the answer, the rules and two times; each clause stands under the sentence it implements.
 // Refuses: to keep what the origin forbade, whatever the site's rules say; to guess where the origin gave a lifetime that
-// cannot be read (it is then 0). Authorization needs no rule here: it is never sent to an origin.
+// cannot be read (it is then 0). Authorization needs no rule here: what was asked with a client's credentials is never kept
+// (flight.ts).
 
 import type { Reason } from '../base/reasons.ts';
 import type { Ms, WallMs } from '../base/units.ts';
@@ -79,7 +80,7 @@ export function storability(answer: OriginHead, rules: LifetimeRules, times: Fet
   if (firstValue(headers, 'set-cookie') !== undefined) return pass('set-cookie');
   // §4.1: "A stored response with a Vary header field value containing a member "*" always fails to match."
   if (varyNames(headers) === '*') return pass('vary-star');
-  // No coding is ever asked for, and the variant key does not tell them apart.
+  // None is asked for, unless the site sends Accept-Encoding on; and whether a client can read it is asked of nobody here.
   if (isEncoded(headers)) return pass('encoding');
 
   // §3: an explicit lifetime, or "a status code that is defined as heuristically cacheable": of these the site's choice.
@@ -175,8 +176,8 @@ function bornMs(headers: HeaderList, { requestMs, responseMs }: FetchTimes): Wal
   return responseMs - Math.max(apparentAgeMs, correctedAgeMs);
 }
 
-/** §5.1: "SHOULD use the first member of the field value"; what is then no non-negative integer, "a cache SHOULD ignore". */
-function ageFieldSeconds(headers: HeaderList): number {
+/** The Age that came, 0 without one. §5.1: "SHOULD use the first member of the field value"; what is then no non-negative integer, "a cache SHOULD ignore". */
+export function ageFieldSeconds(headers: HeaderList): number {
   const first = /^[ \t]*(\d+)[ \t]*(?:,|$)/.exec(firstValue(headers, 'age') ?? '');
   return deltaSeconds(first?.[1]) ?? 0;
 }

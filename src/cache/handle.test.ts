@@ -123,6 +123,17 @@ test('ranges on a hit: one, many, beyond the end, under If-Range', async () => {
   assert.equal((await h.get('/a.jpg', { headers: { Range: 'bytes=0-9' }, method: 'HEAD' })).status, 200);
 });
 
+test('a part that nobody asked for is passed on as a part, with its length', async () => {
+  const h = await house();
+  const headers = { 'content-range': 'bytes 0-9/5000' };
+  const part = await h.fill('/a.jpg', { status: 206, body: IMAGE.subarray(0, 10), headers });
+  assert.deepEqual(
+    [part.status, part.headers.get('content-range'), part.headers.get('content-length')],
+    [206, 'bytes 0-9/5000', '10'],
+  );
+  assert(part.whole && part.body.equals(IMAGE.subarray(0, 10)));
+});
+
 test('a range of a cold image causes one whole fetch, and is served while that comes in', async () => {
   const h = await house();
   const client = h.ask('/a.jpg', { headers: { Range: 'bytes=1000-1999' } });

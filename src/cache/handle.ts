@@ -15,7 +15,7 @@ import { resultOf } from '../metrics/meter.ts';
 import type { Tier } from '../store/store.ts';
 import type { Exchange } from '../wire/connection.ts';
 import { sendFault } from '../wire/error-reply.ts';
-import type { HeaderList } from '../wire/headers.ts';
+import { firstValue, type HeaderList } from '../wire/headers.ts';
 import type { Answer, AnswerFacts } from './answer.ts';
 import { deliverStored, FlightDelivery } from './deliver.ts';
 import type { Flight, FlightHouse, FlightNews, FlightWaiter } from './flight.ts';
@@ -113,7 +113,6 @@ export class NodeStory {
       sourceKey: sourceKey(site.name, site.hostInKey ? asked.authority : undefined, asked.path, query),
       target: originTarget(asked.path, query),
       clientHost: asked.authority,
-      clientAddress: note.client,
       forwardedFor: peer ? (x.head.list('x-forwarded-for') ?? note.client) : note.client,
       id: note.id,
       isHead,
@@ -124,11 +123,15 @@ export class NodeStory {
 
   #look(r: NodeRequest, note: NodeNote, looks: number, mustBeAlone: boolean): void {
     const parts = this.#parts;
-    const stored = parts.store?.find(r.sourceKey, (name) => this.#fieldOf(r, name)) as Answer | undefined;
-    const alone = mustBeAlone || looks >= MOST_LOOKS || parts.passes.why(r.sourceKey, parts.clock.monoMs()) !== undefined;
+    // Only fields that reach the origin can choose a variant: to it, all requests are equal in the others.
+    let sent: HeaderList | undefined;
+    const stored = parts.store?.find(r.sourceKey, (name) => {
+      sent ??= sentFields(r);
+      return firstValue(sent, name);
+    });
     if (stored === undefined) {
       const why = parts.store?.varyNames(r.sourceKey) === undefined ? 'uri-miss' : 'vary-miss';
-      return this.#fetch(r, note, { old: undefined, why, looks, alone });
+      return this.#fetch(r, note, { old: undefined, why, looks, alone: mustBeAlone || this.#goesAlone(r, looks) });
     }
 
     const freshness = stored.facts.freshness;
@@ -145,8 +148,19 @@ export class NodeStory {
         this.#refresh(r, stored);
         return this.#serve(r, note, stored, { result: 'stale', status: `hit; ttl=${-seconds(verdict.overMs)}`, reason: 'grace' });
       case 'expired':
-        return this.#fetch(r, note, { old: { answer: stored, usable: verdict.sick }, why: 'stale', looks, alone });
+        return this.#fetch(r, note, {
+          old: { answer: stored, usable: verdict.sick },
+          why: 'stale',
+          looks,
+          alone: mustBeAlone || this.#goesAlone(r, looks),
+        });
     }
+  }
+
+  // Waiting for others was in vain too often, or the source was found uncacheable a moment ago.
+  #goesAlone(r: NodeRequest, looks: number): boolean {
+    const { passes, clock } = this.#parts;
+    return looks >= MOST_LOOKS || passes.why(r.sourceKey, clock.monoMs()) !== undefined;
   }
 
   #serve(r: NodeRequest, note: NodeNote, stored: Answer, outcome: Outcome): void {
@@ -159,7 +173,7 @@ export class NodeStory {
   // One refresh behind per variant; nobody waits for it.
   #refresh(r: NodeRequest, stored: Answer): void {
     const { flights, house } = this.#parts;
-    const fields = forwardedFields(r.x.head, r.site.rules.request_headers);
+    const fields = sentFields(r);
     if (flights.find(r.sourceKey, fields) !== undefined) return;
     flights.start(this.#order(r, fields, { answer: stored, usable: true }, false), house, undefined);
   }
@@ -168,7 +182,7 @@ export class NodeStory {
   #fetch(r: NodeRequest, note: NodeNote, trip: Trip): void {
     const { flights, house } = this.#parts;
     const { old, alone } = trip;
-    const fields = forwardedFields(r.x.head, r.site.rules.request_headers);
+    const fields = sentFields(r);
     const joined = alone ? undefined : flights.find(r.sourceKey, fields);
     let timer: NodeJS.Timeout | undefined;
     let flight: Flight | undefined = joined;
@@ -236,33 +250,19 @@ export class NodeStory {
   }
 
   #order(r: NodeRequest, fields: HeaderList, old: Old | undefined, alone: boolean) {
-    const { head } = r.x;
-    const own = ownFields({
-      forwardedFor: r.forwardedFor,
-      requestId: r.id,
-      via: head.list('via'),
-      cdnLoop: head.list('cdn-loop'),
-    });
-    const unconditional = [...fields, ...own];
-    const headers = old === undefined ? unconditional : [...conditionalHeaders(old.answer.headers), ...unconditional];
+    const headers = old === undefined ? fields : [...conditionalHeaders(old.answer.headers), ...fields];
     return {
       sourceKey: r.sourceKey,
       origin: r.site.origin,
       rules: r.site.rules,
       request: { method: 'GET', target: r.target, clientHost: r.clientHost, headers },
-      unconditional,
+      unconditional: fields,
       fields,
       previous: old?.answer,
       sickUsable: old?.usable ?? false,
       personal: r.personal,
       alone,
     } as const;
-  }
-
-  // Only fields that reach the origin can choose a variant: to it, all requests are equal in the others.
-  #fieldOf(r: NodeRequest, name: string): string | undefined {
-    const sent = forwardedFields(r.x.head, r.site.rules.request_headers);
-    return sent.find((pair) => pair[0] === name)?.[1];
   }
 
   #open(x: Exchange, id: string, peer: boolean): NodeNote {
@@ -310,6 +310,18 @@ interface Landing {
   readonly news: FlightNews;
   readonly flight: Flight;
   readonly joined: boolean;
+}
+
+// What reaches the origin of a request, beside conditions. Our own fields differ by client too, so a Vary may name them.
+function sentFields(r: NodeRequest): HeaderList {
+  const { head } = r.x;
+  const own = ownFields({
+    forwardedFor: r.forwardedFor,
+    requestId: r.id,
+    via: head.list('via'),
+    cdnLoop: head.list('cdn-loop'),
+  });
+  return [...forwardedFields(head, r.site.rules.request_headers), ...own];
 }
 
 function seconds(ms: Ms): number {

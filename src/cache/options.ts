@@ -1,19 +1,9 @@
 // How long images are kept and under which rules: the caching part of a site's section.
 
-import {
-  choice,
-  duration,
-  type Knob,
-  type LeafShape,
-  list,
-  record,
-  required,
-  section,
-  size,
-  text,
-  type Value,
-} from '../base/knobs.ts';
+import { type Knob, list, record, required, section, type Value } from '../base/knobs.ts';
+import { choice, duration, size, text } from '../base/leaves.ts';
 import { HEADER_NAME, headerName, headerValue } from '../base/options.ts';
+import type { LeafShape } from '../base/shapes.ts';
 import { HOP_BY_HOP } from '../wire/headers.ts';
 
 /** Fields that deckle writes or removes itself; a site can neither send nor add them. */
@@ -82,7 +72,7 @@ export const cacheRules = {
       pattern: /^(?:\*\/\*|[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/(?:\*|[a-z0-9][a-z0-9!#$&^_.+-]{0,126}))$/,
     }),
     ['image/*'],
-    'types of 200 and 206 answers that are kept, if the bytes are of that kind too; ["*/*"] keeps anything cacheable',
+    'types of 200 answers that are kept, if the bytes are of that kind too; ["*/*"] keeps anything cacheable',
   ),
   max_object: size('64MB', 'the largest body that is kept; larger ones are passed on', { min: 1 }),
   request_headers: list(

@@ -24,3 +24,14 @@ test('bounded: the oldest memory goes first, one that was renewed is not the old
   assert.equal(passes.why('key 1', 10_000), undefined);
   assert.equal(passes.why('key 2', 10_000), 'status');
 });
+
+test('bounded in bytes too: long names push out older ones', () => {
+  const passes = new Passes();
+  const long = (at: number) => `${at} ${'x'.repeat(32_000)}`;
+  for (let at = 0; at < 1_000; at += 1) passes.remember(long(at), 'status', at);
+  const known = Array.from({ length: 1_000 }, (_, at) => passes.why(long(at), 1_000)).filter((why) => why !== undefined).length;
+  assert(known > 100 && known < 140, `${known} remembered`);
+  assert.equal(passes.why(long(999), 1_000), 'status');
+  passes.remember('short', 'status', 1_000);
+  assert.equal(passes.why('short', 1_000), 'status');
+});

@@ -43,7 +43,6 @@ export interface NodeRequest {
   /** Path and kept query, as sent to the origin. */
   readonly target: string;
   readonly clientHost: string;
-  readonly clientAddress: string;
   readonly forwardedFor: string;
   readonly id: string;
   readonly isHead: boolean;

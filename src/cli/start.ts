@@ -1,7 +1,7 @@
 // `deckle start`: every process that the config places on this machine, until a signal ends it.
 
 import { readdirSync } from 'node:fs';
-import { startSupervisor } from '../app/supervisor.ts';
+import { startSupervisor } from '../app/start.ts';
 import { addressText, isWildcard } from '../base/address.ts';
 import { notInEffect } from '../config/effect.ts';
 import type { Config } from '../config/schema.ts';

@@ -4,7 +4,7 @@
 
 import type { Issue } from '../base/knobs.ts';
 import type { Path } from '../base/shapes.ts';
-import type { Config } from './schema.ts';
+import { type Config, shapeAt } from './schema.ts';
 
 interface Unbuilt {
   /** Dotted, `[]` for any entry of a list, `*` for any name. */
@@ -18,7 +18,12 @@ interface Unbuilt {
 export const UNBUILT: readonly Unbuilt[] = [
   { key: 'front.hot', asked: (config) => config.front.hot.size > 0 },
   { key: 'front.balance.load_factor', asked: (config) => config.front.balance.load_factor > 0 },
+  {
+    key: 'front.balance.load_floor',
+    asked: ({ front }) => isChanged('front.balance.load_floor', front.balance.load_floor),
+  },
   { key: 'health', asked: () => true, instead: 'nodes are judged by the requests they answer' },
+  { key: 'nodes[].check', asked: ({ nodes, health }) => nodes.some((node) => node.check !== health.path) },
   {
     key: 'nodes[].disk',
     asked: (config) => config.nodes.some((node) => node.disk.size > 0),
@@ -40,7 +45,13 @@ export const UNBUILT: readonly Unbuilt[] = [
     asked: (config) => config.sites.some((site) => site.referers.deny.image !== ''),
     instead: 'a denied client gets 403',
   },
+  { key: 'purge.bans', asked: ({ purge }) => isChanged('purge.bans', purge.bans), instead: 'purges name URLs only' },
 ];
+
+function isChanged(key: string, value: unknown): boolean {
+  const shape = shapeAt(key);
+  return shape?.kind !== 'leaf' || shape.fallback !== value;
+}
 
 /** One line for each key of UNBUILT that the config relies on. */
 export function notInEffect(config: Config): readonly string[] {

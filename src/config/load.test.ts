@@ -243,8 +243,9 @@ test('nodes of different machines may have ports and folders alike', () => {
 test('each key without effect is named once, and is a key', () => {
   for (const { key } of UNBUILT) assert.ok(shapeAt(key) !== undefined, key);
   const { config } = taken(
-    parse(`front: {hot: {size: 0}, balance: {load_factor: 0}}
-nodes: [{name: a, address: "localhost:1", disk: {size: 0}}]
+    parse(`front: {hot: {size: 0}, balance: {load_factor: 0, load_floor: 63}}
+nodes: [{name: a, address: "localhost:1", disk: {size: 0}, check: /up}]
+purge: {bans: 9}
 origins: {a: {urls: ["http://a"]}, b: {urls: ["http://b"]}}
 sites:
   - {origin: a, downstream: {cache_control: no-store, surrogate: drop}, request_directives: honour, referers: {allow: [a], deny: {image: x.png}}}
@@ -253,12 +254,15 @@ sites:
   assert.deepEqual(
     notInEffect(config).map((line) => line.split(': ')[0]),
     [
+      'front.balance.load_floor',
       'health',
+      'nodes[].check',
       'origins.*.cooldown',
       'sites[].downstream.cache_control',
       'sites[].downstream.surrogate',
       'sites[].request_directives',
       'sites[].referers.deny.image',
+      'purge.bans',
     ],
   );
   // The denial itself is in effect.

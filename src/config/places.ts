@@ -24,16 +24,16 @@ export interface Place {
   readonly holds: TreeNode['kind'];
 }
 
-export interface Fault {
+export interface TreeFault {
   readonly path: Path;
   readonly offset: number;
   readonly message: string;
 }
 
-export interface Plain {
+export interface PlainTree {
   readonly data: unknown;
   readonly places: ReadonlyMap<string, Place>;
-  readonly faults: readonly Fault[];
+  readonly faults: readonly TreeFault[];
 }
 
 const MOST_VALUES = 50_000;
@@ -43,9 +43,9 @@ const MERGE = '<<';
 export const placeKey = (path: Path): string => path.join('\0');
 
 /** @param text what becomes of a text: its expansion, or a fault */
-export function plain(top: TreeNode, text: (raw: string) => { readonly text: string } | { readonly wrong: string }): Plain {
+export function plain(top: TreeNode, text: (raw: string) => { readonly text: string } | { readonly wrong: string }): PlainTree {
   const places = new Map<string, Place>();
-  const faults: Fault[] = [];
+  const faults: TreeFault[] = [];
   const anchors = new Map<string, TreeNode>();
   let values = 0;
   let full = false;

@@ -4,7 +4,7 @@
 
 import { join, resolve } from 'node:path';
 import { type AdminOptions, admin, type PeerOptions, peers } from '../admin/options.ts';
-import { type SiteIdentity, siteIdentity } from '../asset/options.ts';
+import { type IdentityOptions, siteIdentity } from '../asset/options.ts';
 import { derived, list, record, required, section, type Value } from '../base/knobs.ts';
 import { duration, file, text } from '../base/leaves.ts';
 import { type LogOptions, log } from '../base/options.ts';
@@ -70,7 +70,7 @@ export type Written = Value<typeof root>;
 type WrittenSite = Written['sites'][number];
 type WrittenNode = Written['nodes'][number];
 
-export interface SiteOptions extends SiteIdentity, CacheRules {
+export interface SiteOptions extends IdentityOptions, CacheRules {
   /** The name of one of `origins`; the config refuses others. */
   readonly origin: string;
   readonly methods: readonly string[];

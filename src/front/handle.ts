@@ -103,6 +103,8 @@ export class FrontStory {
     if (site === undefined) return this.#refuse(x, note, new Fault('DECKLE_NO_SITE'), isHead);
     note.site = site.index;
     if (x.head.method !== 'GET' && !isHead) return this.#refuse(x, note, new Fault('DECKLE_METHOD_NOT_ALLOWED'), isHead);
+    // Ours, and none that we answer: a node would take it for a word of ours.
+    if (asked.path.startsWith('/-/')) return this.#refuse(x, note, new Fault('DECKLE_NO_SITE'), isHead);
 
     if (site.guard.check(x.head.get('referer')) !== 'allowed') {
       note.result = 'denied';

@@ -1,7 +1,7 @@
 // Heads on their way through the front: the client's request as the node gets it, the node's answer as the client gets it.
 // Promises: fields of one connection stay on it (RFC 9110 §7.6.1); X-Deckle-* is only ever written by us.
 
-import { FIELD_NUMBER, type FieldName } from '../wire/fields.ts';
+import { FIELD_NAMES, FIELD_NUMBER, type FieldName } from '../wire/fields.ts';
 import { HOP_BY_HOP } from '../wire/headers.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
 
@@ -9,15 +9,7 @@ function numbersOf(names: readonly FieldName[]): ReadonlySet<number> {
   return new Set(names.map((name) => FIELD_NUMBER[name]));
 }
 
-const CONNECTION_FIELDS: readonly FieldName[] = [
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-];
+const CONNECTION_FIELDS: readonly FieldName[] = FIELD_NAMES.filter((name) => HOP_BY_HOP.has(name));
 
 /** Written anew towards the node, or of the connection. */
 const REQUEST_DROPS = numbersOf([
@@ -50,7 +42,9 @@ export interface RequestWords {
 
 /** The request head for the node. */
 export function requestHead(head: HeadScanner, words: RequestWords): string {
-  let text = `${words.isHead ? 'HEAD' : 'GET'} ${words.target} HTTP/1.1\r\nHost: ${words.authority}\r\n`;
+  // Only a client of HTTP/1.0 may leave out Host: its request goes on as it is, since an empty one is refused.
+  const end = words.authority === '' ? '1.0\r\n' : `1.1\r\nHost: ${words.authority}\r\n`;
+  let text = `${words.isHead ? 'HEAD' : 'GET'} ${words.target} HTTP/${end}`;
   text += `X-Forwarded-For: ${words.forwardedFor}\r\nX-Request-Id: ${words.id}\r\nX-Deckle-From: ${words.from}\r\n${words.peerLine}`;
   return `${text}${fields(head, REQUEST_DROPS)}\r\n`;
 }

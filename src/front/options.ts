@@ -1,25 +1,10 @@
 // What the front listens on and how it spreads requests over the nodes; the nodes themselves; how they are watched.
 
 import type { Address } from '../base/address.ts';
-import {
-  decimal,
-  derived,
-  duration,
-  file,
-  flag,
-  type Knob,
-  type LeafShape,
-  leaf,
-  list,
-  required,
-  section,
-  shorthand,
-  size,
-  text,
-  type Value,
-  whole,
-} from '../base/knobs.ts';
+import { derived, type Knob, leaf, list, required, section, shorthand, type Value } from '../base/knobs.ts';
+import { decimal, duration, file, flag, size, text, whole } from '../base/leaves.ts';
 import { cidr, headerName, listenAddress, peerAddress } from '../base/options.ts';
+import type { LeafShape } from '../base/shapes.ts';
 import { type TierOptions, tiers } from '../store/options.ts';
 
 const NOWHERE: Address = { host: '127.0.0.1', port: 0 };

@@ -1,20 +1,7 @@
 // Who may see an image: referers, signed URLs, client addresses. The guarding part of a site's section.
 
-import {
-  choice,
-  decimal,
-  derived,
-  duration,
-  file,
-  list,
-  record,
-  required,
-  secret,
-  section,
-  text,
-  type Value,
-  whole,
-} from '../base/knobs.ts';
+import { derived, list, record, required, section, type Value } from '../base/knobs.ts';
+import { choice, decimal, duration, file, secret, text, whole } from '../base/leaves.ts';
 import { cidr } from '../base/options.ts';
 
 export const referers = section(

@@ -66,6 +66,22 @@ export class Histogram {
   }
 }
 
+/**
+ * Cells by a word of their own (a node, a reason), each made when it is first counted, so that counting is a map read and an addition.
+ * @param make of words from the config or a closed list only: each stays for ever
+ */
+export function cellsBy<W extends string>(make: (word: W) => Cell): (word: W) => Cell {
+  const made = new Map<W, Cell>();
+  return (word) => {
+    let cell = made.get(word);
+    if (cell === undefined) {
+      cell = make(word);
+      made.set(word, cell);
+    }
+    return cell;
+  };
+}
+
 type Source =
   | { readonly kind: 'cell'; readonly cell: Cell }
   | { readonly kind: 'gauge'; read: () => number }

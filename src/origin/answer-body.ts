@@ -5,6 +5,7 @@
 
 import { Fault } from '../base/fault.ts';
 import type { Bytes, Ms } from '../base/units.ts';
+import { givenUp } from './given-up.ts';
 import type { BodyPart, OriginBody } from './origin.ts';
 
 const UNREAD_LIMIT: Bytes = 64 * 1024;
@@ -85,7 +86,7 @@ export class AnswerBody implements OriginBody {
     this.#ready.length = 0;
     this.#unread = 0;
     this.#final = undefined;
-    this.fail(new Fault('DECKLE_ORIGIN_RESET', 'given up by the caller'));
+    this.fail(givenUp());
     this.#source.stop();
   }
 

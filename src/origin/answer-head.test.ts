@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { type AnswerHead, HeadScan, type ScanStep } from './answer-head.ts';
 
@@ -126,4 +128,18 @@ test('limits are exact', () => {
   const lines = (count: number): Buffer => Buffer.from(`${start}${'X: y\r\n'.repeat(count)}\r\n`);
   assert.equal(scan(lines(256), []).step.kind, 'head');
   assert.equal(scan(lines(257), []).step.kind, 'broken');
+});
+
+test('what is kept of a head does not hold what was dropped of it', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const kept: unknown[] = [];
+  const dropped = `Proxy-Authenticate: ${'x'.repeat(30_000)}\r\n`;
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let at = 0; at < 500; at += 1)
+    kept.push(parse(`HTTP/1.1 200 OK\r\n${dropped}content-type: image/png; of=${at}\r\nContent-Length: 0\r\n\r\n`).headers);
+  collect();
+  const held = process.memoryUsage().heapUsed - before;
+  assert(held < 3_000_000, `${held} bytes held by ${kept.length} small heads`);
 });

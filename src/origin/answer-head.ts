@@ -93,9 +93,15 @@ function judge(scanned: HeadScanner): AnswerHead | string {
     .pairs()
     .filter(
       ([name]) => !HOP_BY_HOP.has(name) && name !== 'content-length' && (!options.has(name) || NOT_FOR_CONNECTION.has(name)),
-    );
+    )
+    .map(([name, value]) => [copied(name), copied(value)] as const);
   const persistent = framing.kind !== 'close' && scanned.keepAlive;
   return { status, headers, framing, persistent, keepAliveSeconds: timeoutOf(scanned.list('keep-alive') ?? '') };
+}
+
+/** A text of its own: a slice holds the whole head, with all that was dropped of it, for as long as the answer is kept. */
+function copied(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 /** RFC 9112 §6.3 for an answer to GET; text is what is wrong. */

@@ -5,36 +5,20 @@
 // Refuses: redirects, upgrades, pipelining, HTTP/2, answers to a question that was not yet put.
 
 import type { Socket } from 'node:net';
-import { connect as connectTcp } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { Client, type Dispatcher } from 'undici';
 import { Fault } from '../base/fault.ts';
-import type { Ms } from '../base/units.ts';
+import type { Bytes, Ms } from '../base/units.ts';
 import { AnswerBody } from './answer-body.ts';
 import { type AnswerHead, HeadScan } from './answer-head.ts';
+import { broken } from './dial.ts';
+import { givenUp } from './given-up.ts';
 import type { OriginHead } from './origin.ts';
 
-/**
- * How long a new connection must stay silent before the request is written: an answer that comes by itself would else be taken
- * for the answer. A server on loopback that speaks on accept was heard within 3.9 ms in 99 of 100 tries on a busy machine.
- */
-const QUIET_MS: Ms = 5;
 /** How long an idle connection is kept when the origin does not say (Node closes its own after 5 s), and at most. */
 const IDLE_MS: Ms = 4_000;
 const LONGEST_IDLE_MS: Ms = 60_000;
 /** An idle connection is given up this much before the origin would. */
 const IDLE_MARGIN_MS: Ms = 1_000;
-
-export interface Endpoint {
-  /** An http or https origin, without path. */
-  readonly url: URL;
-  /** Whether the certificate must be right. */
-  readonly verify: boolean;
-  /** PEM text of the authorities to trust instead of the usual ones. */
-  readonly ca: string | undefined;
-  /** Kept by `openConnection`: the TLS session to resume. */
-  session?: Buffer;
-}
 
 export interface Question {
   readonly path: string;
@@ -49,22 +33,6 @@ export type ConnectionAnswer =
   /** `silent`: not a byte of an answer had come, so another connection may be asked. */
   | { readonly kind: 'failed'; readonly fault: Fault; readonly silent: boolean };
 
-export type ConnectionOpened =
-  | { readonly kind: 'open'; readonly connection: Connection }
-  | { readonly kind: 'failed'; readonly fault: Fault };
-
-/** Connects, with TLS where the url says so, and listens for a moment. `signal` gives up (DECKLE_ORIGIN_RESET). */
-export async function openConnection(endpoint: Endpoint, connectMs: Ms, signal: AbortSignal): Promise<ConnectionOpened> {
-  if (signal.aborted) return { kind: 'failed', fault: givenUp() };
-  const socket = dial(endpoint);
-  const fault = await standing(socket, endpoint.url.protocol === 'https:' ? 'secureConnect' : 'connect', connectMs, signal);
-  if (fault !== undefined) {
-    socket.destroy();
-    return { kind: 'failed', fault };
-  }
-  return { kind: 'open', connection: new Connection(endpoint.url, socket) };
-}
-
 /** What is known of the exchange that the connection carries. */
 interface Exchange {
   readonly question: Question;
@@ -76,7 +44,7 @@ interface Exchange {
   head: AnswerHead | undefined;
   body: AnswerBody | undefined;
   /** Bytes that came behind the head, before undici took off any chunking. */
-  bodyBytes: number;
+  bodyBytes: Bytes;
   complete: boolean;
   controller: Dispatcher.DispatchController | undefined;
 }
@@ -329,75 +297,10 @@ export class Connection {
   }
 }
 
-function dial(endpoint: Endpoint): Socket | TLSSocket {
-  const { url } = endpoint;
-  const secure = url.protocol === 'https:';
-  const host = url.hostname.startsWith('[') ? url.hostname.slice(1, -1) : url.hostname;
-  const port = url.port === '' ? (secure ? 443 : 80) : Number(url.port);
-  const base = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000, highWaterMark: 64 * 1024 };
-  if (!secure) return connectTcp(base);
-  const socket = connectTls({
-    ...base,
-    // RFC 6066 §3: an address is not a server name.
-    servername: /^[\d.]+$|:/.test(host) ? '' : host,
-    ALPNProtocols: ['http/1.1'],
-    rejectUnauthorized: endpoint.verify,
-    ...(endpoint.ca === undefined ? {} : { ca: endpoint.ca }),
-    ...(endpoint.session === undefined ? {} : { session: endpoint.session }),
-  });
-  socket.on('session', (session) => {
-    endpoint.session = session;
-  });
-  return socket;
-}
-
-/** Waits until the socket stands and has been silent for a moment; the fault when it does not, or is not. */
-function standing(
-  socket: Socket,
-  event: 'connect' | 'secureConnect',
-  connectMs: Ms,
-  signal: AbortSignal,
-): Promise<Fault | undefined> {
-  return new Promise((resolve) => {
-    let quiet: NodeJS.Timeout | undefined;
-    const settle = (fault: Fault | undefined): void => {
-      clearTimeout(limit);
-      clearTimeout(quiet);
-      socket.off(event, onStanding).off('error', onError).off('close', onClose).off('readable', onReadable);
-      signal.removeEventListener('abort', onAbort);
-      // Whatever happens between here and the next owner of the socket must not be an uncaught error.
-      socket.on('error', () => {});
-      resolve(fault);
-    };
-    const onError = (error: Error): void => settle(new Fault('DECKLE_ORIGIN_REFUSED', error.message));
-    const onClose = (): void => settle(new Fault('DECKLE_ORIGIN_REFUSED', 'closed while connecting'));
-    const onAbort = (): void => settle(givenUp());
-    const onReadable = (): void => {
-      if (socket.readableLength > 0) settle(broken('bytes before the request'));
-    };
-    const onStanding = (): void => {
-      clearTimeout(limit);
-      socket.on('readable', onReadable);
-      quiet = setTimeout(() => settle(undefined), QUIET_MS);
-    };
-    const limit = setTimeout(() => settle(new Fault('DECKLE_ORIGIN_TIMEOUT', 'no connection in time')), connectMs);
-    socket.once(event, onStanding).once('error', onError).once('close', onClose);
-    signal.addEventListener('abort', onAbort, { once: true });
-  });
-}
-
 function isHarmless(error: Error & { code?: string }): boolean {
   return error.code === 'UND_ERR_INFO' || isSystemError(error);
 }
 
 function isSystemError(error: Error & { code?: string; syscall?: string }): boolean {
   return error.syscall !== undefined || error.code === 'ECONNRESET' || error.code === 'EPIPE';
-}
-
-function broken(detail: string): Fault {
-  return new Fault('DECKLE_ORIGIN_BROKEN', detail);
-}
-
-function givenUp(): Fault {
-  return new Fault('DECKLE_ORIGIN_RESET', 'given up by the caller');
 }

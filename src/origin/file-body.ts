@@ -7,6 +7,7 @@ import { Fault } from '../base/fault.ts';
 import type { Bytes } from '../base/units.ts';
 import type { DirectoryFs, FileCalls, FileFacts } from './file-calls.ts';
 import type { QueueLimits } from './gate.ts';
+import { givenUp } from './given-up.ts';
 import type { BodyPart, OriginBody } from './origin.ts';
 
 /** A file up to this size is read at once. */
@@ -31,7 +32,7 @@ export class WholeBody implements OriginBody {
   abort(): void {
     if (this.#bytes === undefined) return;
     this.#bytes = undefined;
-    this.#final = failed(new Fault('DECKLE_ORIGIN_RESET', 'given up by the caller'));
+    this.#final = failed(givenUp());
   }
 }
 
@@ -102,7 +103,7 @@ export class FileBody implements OriginBody {
   }
 
   abort(): void {
-    this.fail(new Fault('DECKLE_ORIGIN_RESET', 'given up by the caller'));
+    this.fail(givenUp());
   }
 
   /** Ends the body, unless it has ended. */

@@ -8,6 +8,7 @@ import { readlink, realpath } from 'node:fs/promises';
 import { Fault } from '../base/fault.ts';
 import type { Bytes, Ms } from '../base/units.ts';
 import { Gate, type QueueLimits } from './gate.ts';
+import { givenUp } from './given-up.ts';
 
 export interface FileFacts {
   readonly isFile: boolean;
@@ -115,7 +116,7 @@ export class FileCalls {
         resolve(result);
       };
       const fail = (fault: Fault): void => answer({ kind: 'failed', fault });
-      const giveUp = (): void => fail(new Fault('DECKLE_ORIGIN_RESET', 'given up by the caller'));
+      const giveUp = (): void => fail(givenUp());
       const timer = setTimeout(
         () => fail(new Fault('DECKLE_ORIGIN_TIMEOUT', 'a call to the file system hangs')),
         this.#timeoutMs,

@@ -5,6 +5,7 @@
 
 import { Fault } from '../base/fault.ts';
 import type { Ms } from '../base/units.ts';
+import { givenUp } from './given-up.ts';
 
 export interface QueueLimits {
   /** Requests that may wait; one more is refused at once (DECKLE_ORIGIN_BUSY). */
@@ -79,8 +80,4 @@ export class Gate {
       signal?.addEventListener('abort', giveUp, { once: true });
     });
   }
-}
-
-function givenUp(): Fault {
-  return new Fault('DECKLE_ORIGIN_RESET', 'given up by the caller');
 }

@@ -7,8 +7,9 @@
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Ms } from '../base/units.ts';
-import { HOP_BY_HOP } from '../wire/headers.ts';
-import { type Connection, type ConnectionAnswer, type Endpoint, openConnection, type Question } from './connection.ts';
+import { type HeaderList, HOP_BY_HOP } from '../wire/headers.ts';
+import { Connection, type ConnectionAnswer, type Question } from './connection.ts';
+import { dial, type Endpoint } from './dial.ts';
 import { Gate, type QueueLimits } from './gate.ts';
 import type { Origin, OriginAnswer, OriginCounts, OriginRequest } from './origin.ts';
 
@@ -61,7 +62,8 @@ class HttpOrigin implements Origin {
   readonly #options: HttpOriginOptions;
   readonly #clock: Clock;
   readonly #lanes: readonly Lane[];
-  readonly #own: readonly (readonly [name: string, value: string])[];
+  readonly #own: HeaderList;
+  readonly #ownNames: ReadonlySet<string>;
   readonly #running = new Set<AbortController>();
   #closed = false;
 
@@ -78,6 +80,7 @@ class HttpOrigin implements Origin {
     }));
     const own = Object.entries(options.headers).map(([name, value]) => [name.toLowerCase(), value] as const);
     this.#own = own.filter(([name]) => !NOT_SENT.has(name));
+    this.#ownNames = new Set(this.#own.map(([name]) => name));
   }
 
   counts(): OriginCounts {
@@ -192,10 +195,11 @@ class HttpOrigin implements Origin {
     while (lane.idle.length > 0 && lane.gate.inside + lane.idle.length > this.#options.connections) {
       void lane.idle.shift()?.connection.destroy(new Fault('DECKLE_ORIGIN_RESET', 'replaced'));
     }
-    const opened = await openConnection(lane.endpoint, this.#options.timeouts.connectMs, signal);
-    if (opened.kind === 'failed') return opened.fault;
-    lane.all.add(opened.connection);
-    return opened.connection;
+    const socket = await dial(lane.endpoint, this.#options.timeouts.connectMs, signal);
+    if (socket instanceof Fault) return socket;
+    const connection = new Connection(lane.endpoint.url, socket);
+    lane.all.add(connection);
+    return connection;
   }
 
   #keep(lane: Lane, connection: Connection, keepMs: Ms): void {
@@ -214,8 +218,7 @@ class HttpOrigin implements Origin {
     const { host, timeouts } = this.#options;
     const fields: string[] = [];
     if (host !== undefined) fields.push('host', host === 'client' ? request.clientHost : host);
-    const own = new Set(this.#own.map((pair) => pair[0]));
-    const given = request.headers.filter(([name]) => !NOT_SENT.has(name) && !own.has(name));
+    const given = request.headers.filter(([name]) => !NOT_SENT.has(name) && !this.#ownNames.has(name));
     const sent = [...given, ...this.#own];
     for (const [name, value] of sent) fields.push(name, value);
     if (!sent.some(([name]) => name === 'accept-encoding')) fields.push('accept-encoding', 'identity');

@@ -1,21 +1,8 @@
 // Where originals live: one named origin is a directory, a list of urls, or a bucket; the key that it holds tells which.
 
 import { isHost } from '../base/address.ts';
-import {
-  choice,
-  duration,
-  file,
-  flag,
-  forms,
-  list,
-  record,
-  required,
-  secret,
-  section,
-  text,
-  type Value,
-  whole,
-} from '../base/knobs.ts';
+import { forms, list, record, required, section, type Value } from '../base/knobs.ts';
+import { choice, duration, file, flag, secret, text, whole } from '../base/leaves.ts';
 import { HEADER_NAME, headerValue, serverUrl } from '../base/options.ts';
 
 const directory = section(

@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isAfter, type Position } from '../base/position.ts';
-import { type LocalLogEvent, type LogDisk, type LogHandle, openLocalLog } from './local.ts';
+import { type LocalLogEvent, openLocalLog } from './local.ts';
 import type { LogEntry, LogRecord, PurgeLog } from './log.ts';
+import type { LogDisk, LogHandle } from './log-file.ts';
 
 interface World {
   readonly folder: string;

@@ -6,48 +6,34 @@
 // Refuses: more than a bounded number of waiting appends, and to go on in an epoch whose records do not all check out.
 
 import { open, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { comparePositions, isAfter, type Position } from '../base/position.ts';
 import type { Bytes } from '../base/units.ts';
-import { headerLine, readLogFile, recordLine } from './lines.ts';
+import { headerLine, recordLine } from './lines.ts';
 import type { LogEntry, LogRecord, PurgeLog } from './log.ts';
+import {
+  installLogFile,
+  type LogDisk,
+  type LogFileEvent,
+  type LogHandle,
+  type OpenedLog,
+  openLogFile,
+  syncFolder,
+  writeAll,
+} from './log-file.ts';
 import { encodeEntry } from './target.ts';
 
-const NAME = 'purge.log';
 const MAX_PENDING = 16_384;
 const MAX_PENDING_BYTES: Bytes = 8 * 1024 ** 2;
 const MAX_BATCH = 1_024;
 const DEFAULT_MAX_BYTES: Bytes = 16 * 1024 ** 2;
-/** A file that was never this log's work is not read into memory. */
-const MAX_READ: Bytes = 256 * 1024 ** 2;
-
 /** What the log did by itself and an operator should read. */
 export type LocalLogEvent =
-  /** A crash in mid-append left part of a record; it was never acknowledged. */
-  | { readonly kind: 'cut'; readonly bytes: Bytes }
-  /** The file could not be trusted; it lies at `keptAs`, and a new epoch makes everything stored untrusted. */
-  | { readonly kind: 'replaced'; readonly why: string; readonly keptAs: string }
+  | LogFileEvent
   /** The file stays larger than `maxBytes` for now. */
   | { readonly kind: 'compaction-failed'; readonly why: string }
   /** A follower threw; it gets no further records. */
   | { readonly kind: 'follower-failed'; readonly error: unknown };
-
-/** The part of node:fs/promises that the log uses; a test puts a failing one in its place. */
-export interface LogDisk {
-  open(path: string, flags: string): Promise<LogHandle>;
-  rename(from: string, to: string): Promise<void>;
-  rm(path: string, options: { readonly force: true }): Promise<void>;
-}
-
-export interface LogHandle {
-  readFile(): Promise<Buffer>;
-  stat(): Promise<{ readonly size: number }>;
-  write(buffer: Buffer, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }>;
-  truncate(length: number): Promise<void>;
-  sync(): Promise<void>;
-  close(): Promise<void>;
-}
 
 export interface LocalLogOptions {
   /** The state folder; it exists, and no other process opens a log in it. */
@@ -57,13 +43,6 @@ export interface LocalLogOptions {
   readonly clock: Clock;
   readonly report: (event: LocalLogEvent) => void;
   readonly disk?: LogDisk;
-}
-
-interface Opened {
-  readonly handle: LogHandle;
-  readonly size: Bytes;
-  readonly base: Position;
-  readonly records: LogRecord[];
 }
 
 interface Pending {
@@ -83,10 +62,7 @@ interface Follower {
 /** Opens the log of `folder`, or begins one. Rejects when the folder cannot be written. */
 export async function openLocalLog(options: LocalLogOptions): Promise<PurgeLog> {
   const disk = options.disk ?? { open, rename, rm };
-  // Left by a crash in mid-compaction; it never got the name.
-  await disk.rm(join(options.folder, `${NAME}.new`), { force: true });
-  const opened = (await openExisting(disk, options)) ?? (await create(disk, options));
-  return new LocalLog(disk, options, opened);
+  return new LocalLog(disk, options, await openLogFile(disk, options));
 }
 
 class LocalLog implements PurgeLog {
@@ -109,7 +85,7 @@ class LocalLog implements PurgeLog {
   #writing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(disk: LogDisk, options: LocalLogOptions, opened: Opened) {
+  constructor(disk: LogDisk, options: LocalLogOptions, opened: OpenedLog) {
     this.#disk = disk;
     this.#options = options;
     this.#maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
@@ -275,7 +251,7 @@ class LocalLog implements PurgeLog {
     const content = Buffer.from(headerLine(base) + kept.reverse().join(''));
     const old = this.#handle;
     try {
-      this.#handle = await install(this.#disk, this.#options.folder, content);
+      this.#handle = await installLogFile(this.#disk, this.#options.folder, content);
     } catch (error) {
       this.#compactAt = this.#size + this.#maxBytes / 8;
       this.#options.report({ kind: 'compaction-failed', why: messageOf(error) });
@@ -292,86 +268,6 @@ class LocalLog implements PurgeLog {
   }
 }
 
-async function openExisting(disk: LogDisk, options: LocalLogOptions): Promise<Opened | undefined> {
-  const path = join(options.folder, NAME);
-  let handle: LogHandle;
-  try {
-    handle = await disk.open(path, 'r+');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    const { size } = await handle.stat();
-    const file =
-      size > MAX_READ
-        ? { kind: 'damaged' as const, why: 'it is too large to be a purge log' }
-        : readLogFile(await handle.readFile());
-    if (file.kind === 'whole') {
-      if (file.tornBytes > 0) await handle.truncate(file.goodBytes);
-      // A crash may have left whole records that no fsync has seen; from here on they are told to followers.
-      await handle.sync();
-      if (file.tornBytes > 0) options.report({ kind: 'cut', bytes: file.tornBytes });
-      return { handle, size: file.goodBytes, base: file.base, records: file.records };
-    }
-    const keptAs = `${path}.damaged`;
-    await disk.rename(path, keptAs);
-    options.report({ kind: 'replaced', why: file.why, keptAs });
-  } catch (error) {
-    await handle.close().catch(() => {});
-    throw error;
-  }
-  await handle.close();
-  return undefined;
-}
-
-async function create(disk: LogDisk, options: LocalLogOptions): Promise<Opened> {
-  const base: Position = { epoch: options.randomBytes(8).toString('hex'), high: 0n, low: 0n };
-  const content = Buffer.from(headerLine(base));
-  const handle = await install(disk, options.folder, content);
-  try {
-    await syncFolder(disk, options.folder);
-  } catch (error) {
-    await handle.close().catch(() => {});
-    throw error;
-  }
-  return { handle, size: content.length, base, records: [] };
-}
-
-/** Writes a whole new file and gives it the name of the log; the folder is not synced yet. */
-async function install(disk: LogDisk, folder: string, content: Buffer): Promise<LogHandle> {
-  const fresh = join(folder, `${NAME}.new`);
-  const handle = await disk.open(fresh, 'w+');
-  try {
-    await writeAll(handle, content, 0);
-    await handle.sync();
-    await disk.rename(fresh, join(folder, NAME));
-  } catch (error) {
-    await handle.close().catch(() => {});
-    await disk.rm(fresh, { force: true }).catch(() => {});
-    throw error;
-  }
-  return handle;
-}
-
-async function writeAll(handle: LogHandle, bytes: Buffer, position: number): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
-    if (bytesWritten === 0) throw new Error('the disk took no bytes');
-    done += bytesWritten;
-  }
-}
-
-async function syncFolder(disk: LogDisk, folder: string): Promise<void> {
-  const handle = await disk.open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 function inOrder(a: Position, b: Position): boolean {
   const order = comparePositions(a, b);
   return order !== undefined && order <= 0;
@@ -379,10 +275,6 @@ function inOrder(a: Position, b: Position): boolean {
 
 function wholeMs(clock: Clock): number {
   return Math.max(1, Math.floor(clock.wallMs()));
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 function messageOf(error: unknown): string {

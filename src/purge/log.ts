@@ -6,6 +6,7 @@
 // Positions compare only within one epoch; an epoch ends when a log was emptied or replaced.
 
 import type { Position } from '../base/position.ts';
+import type { WallMs } from '../base/units.ts';
 
 export type PurgeTarget =
   /** One URL: every variant of one source key. `key` is the source key, in the form of asset/key.ts. */
@@ -15,8 +16,8 @@ export type LogEntry = { readonly kind: 'purge'; readonly id: string; readonly t
 
 export interface LogRecord {
   readonly position: Position;
-  /** Wall time of the append, milliseconds. For people; nothing is decided by it. */
-  readonly atMs: number;
+  /** When it was appended. For people; nothing is decided by it. */
+  readonly atMs: WallMs;
   readonly entry: LogEntry;
 }
 
@@ -26,8 +27,8 @@ export interface PurgeLog {
   /** Resolves when the record is durable; rejects with a Fault-free Error that says why when it could not be logged. */
   append(entry: LogEntry): Promise<LogRecord>;
   /**
-   * Calls `apply` for every record after `after`, in order, then for each new one, until the returned function is called.
-   * `apply` is synchronous. Returns `lost` when `after` is of another epoch or older than what is kept: the caller's stored
+   * Calls `apply` for every record after `after`, in order, then for each new one, until `stop` of what it returns is called.
+   * `apply` is synchronous. `lost` is true when `after` is of another epoch or older than what is kept: the caller's stored
    * objects are then untrusted, and it begins at the tail.
    */
   follow(after: Position | undefined, apply: (record: LogRecord) => void): { readonly lost: boolean; stop(): void };

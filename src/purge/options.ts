@@ -1,6 +1,7 @@
 // How purges travel: the log they stand in, and who else is told.
 
-import { duration, list, required, section, text, type Value, whole } from '../base/knobs.ts';
+import { list, required, section, type Value } from '../base/knobs.ts';
+import { duration, text, whole } from '../base/leaves.ts';
 
 export const purge = section(
   {

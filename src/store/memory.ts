@@ -60,11 +60,8 @@ export class MemoryTier<F> implements Tier<F> {
 
   put(answer: StoredAnswer<F>): boolean {
     const cost = costOf(answer);
-    if (cost > this.#maxBytes) {
-      this.#drop(answer.variantKey);
-      return false;
-    }
     this.#drop(answer.variantKey);
+    if (cost > this.#maxBytes) return false;
     const known = this.#sources.get(answer.sourceKey);
     // A changed Vary makes the old variants unreachable by the new rule: they go.
     if (known !== undefined && !sameNames(known.varyNames, answer.varyNames)) this.remove(answer.sourceKey);

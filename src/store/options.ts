@@ -1,6 +1,7 @@
 // How much a node keeps, and where. Part of a node's entry.
 
-import { derived, file, required, section, size, type Value } from '../base/knobs.ts';
+import { derived, required, section, type Value } from '../base/knobs.ts';
+import { file, size } from '../base/leaves.ts';
 
 export const tiers = {
   memory: size('256MB', 'bytes of images kept in memory; 0 turns this tier off'),

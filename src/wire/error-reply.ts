@@ -1,6 +1,7 @@
 // The one shape of an error answer: short text with the code and the request id, never stored, never a stack.
 
 import type { Fault } from '../base/fault.ts';
+import type { WallMs } from '../base/units.ts';
 import { httpDate } from './date.ts';
 import type { Reply } from './reply.ts';
 
@@ -9,7 +10,7 @@ export interface ErrorContext {
   readonly who: string;
   readonly id: string;
   readonly isHead: boolean;
-  readonly nowMs: number;
+  readonly nowMs: WallMs;
   /** Further field lines with their line ends: Allow, Retry-After, peers' fields. */
   readonly lines?: string;
 }

@@ -46,7 +46,7 @@ export const FIELD_NUMBER: Readonly<Record<FieldName, number>> = Object.freeze(
 );
 
 /** Case-blind rolling hash of a field name, as the scanner computes it byte by byte. */
-export function fieldHash(name: string): number {
+function fieldHash(name: string): number {
   let hash = 0;
   for (let at = 0; at < name.length; at += 1) hash = (Math.imul(hash, 31) + (name.charCodeAt(at) | 0x20)) | 0;
   return hash;

@@ -22,7 +22,7 @@ export interface RangeLimits {
   readonly maxRanges: number;
 }
 
-export const DEFAULT_RANGE_LIMITS: RangeLimits = Object.freeze({ maxRanges: 16 });
+const DEFAULT_RANGE_LIMITS: RangeLimits = Object.freeze({ maxRanges: 16 });
 
 const WHOLE: RangeAnswer = Object.freeze({ kind: 'whole' });
 const UNSATISFIABLE: RangeAnswer = Object.freeze({ kind: 'unsatisfiable' });
