@@ -61,6 +61,7 @@ class PlayedClient implements FlightWaiter {
   constructor() {
     this.reply = new Reply(this.socket as unknown as Socket, 1, true, {
       stalled: () => {},
+      yielded: (reply) => setImmediate(() => reply.drained()),
       ended: (end) => {
         this.end = end;
       },

@@ -7,6 +7,9 @@ import type { HeadScanner } from '../wire/scanner.ts';
 /** Never sent on, named or not: the cache asks for whole answers with conditions of its own, and writes the way itself. */
 const NEVER: ReadonlySet<string> = new Set([
   'x-forwarded-for',
+  'via',
+  'cdn-loop',
+  'x-request-id',
   'range',
   'if-range',
   'if-match',
@@ -24,9 +27,6 @@ const WITHHELD: ReadonlySet<string> = new Set([
   'cookie',
   'forwarded',
   'x-host',
-  'via',
-  'cdn-loop',
-  'x-request-id',
   'accept-encoding',
 ]);
 const WITHHELD_PREFIXES = ['x-forwarded-', 'x-original-', 'x-rewrite-', 'x-http-method', 'x-deckle-'];

@@ -291,6 +291,8 @@ export class Connection {
   }
 
   #faultOf(exchange: Exchange, error: Error & { code?: string }): Fault {
+    // undici gave up an idle connection in the moment it was asked: nobody has failed, another connection may be asked.
+    if (!exchange.heard && isHarmless(error)) return new Fault('DECKLE_ORIGIN_RESET', error.message);
     const cut = this.#finSeen || isSystemError(error) || error.code === 'UND_ERR_SOCKET';
     if (cut && (exchange.head !== undefined || !exchange.heard)) return new Fault('DECKLE_ORIGIN_RESET', error.message);
     return broken(cut ? 'the head was cut' : error.message);

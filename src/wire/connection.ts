@@ -70,6 +70,11 @@ export class Connection {
   #advancing = false;
   readonly #owner: ReplyOwner = {
     stalled: () => this.#stalled(),
+    yielded: (reply) => {
+      setImmediate(() => {
+        if (this.#exchange?.reply === reply) this.#drained();
+      });
+    },
     ended: (end) => this.#replied(end),
   };
 

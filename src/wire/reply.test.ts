@@ -47,14 +47,19 @@ function open(minor = 1, keepAlive = true) {
   const socket = new Kernel();
   const ends: ReplyEnd[] = [];
   let stalls = 0;
-  const reply = new Reply(socket as unknown as Socket, minor, keepAlive, {
+  let yields = 0;
+  const reply: Reply = new Reply(socket as unknown as Socket, minor, keepAlive, {
     stalled: () => {
       stalls += 1;
+    },
+    yielded: () => {
+      yields += 1;
+      setImmediate(() => reply.drained());
     },
     ended: (end) => ends.push(end),
   });
   socket.on('drain', () => reply.drained());
-  return { socket, reply, ends, stalls: () => stalls };
+  return { socket, reply, ends, stalls: () => stalls, yields: () => yields };
 }
 
 function begun(reply: Reply, length: number | undefined, body: string): Reply {
@@ -145,6 +150,7 @@ describe('a client that does not read', () => {
     assert.ok(socket.writableLength <= 3 * SLICE_BYTES + 1024, `${socket.writableLength} bytes are queued`);
     assert.deepEqual([ends.length, stalls()], [0, 1]);
     await socket.takeAll();
+    while (ends.length === 0 && socket.writableLength === 0) await new Promise(setImmediate);
     assert.ok(socket.pieces.every((piece) => piece.length <= SLICE_BYTES));
     assert.equal(socket.text, `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body.toString('latin1')}`);
     assert.deepEqual(ends, [{ clean: true, keepAlive: true }]);
@@ -212,4 +218,21 @@ test('after the end nothing is said, before it a second head is a defect', () =>
   reply.abort();
   assert.equal(socket.text, text);
   assert.equal(ends.length, 1);
+});
+
+test('a body of many slices leaves room for others between its turns, whatever the kernel would take', async () => {
+  const { socket, reply, ends, yields } = open();
+  const body = Buffer.alloc(10 * SLICE_BYTES, 'x');
+  let others = 0;
+  const other = () => {
+    others += 1;
+    if (ends.length === 0) setImmediate(other);
+  };
+  setImmediate(other);
+  reply.whole(200, `Content-Length: ${body.length}\r\n`, body);
+  assert.equal(ends.length, 0, 'not all in one turn');
+  while (ends.length === 0) await new Promise(setImmediate);
+  assert.equal(yields(), 2);
+  assert.ok(others >= 2);
+  assert.ok(socket.text.endsWith(body.toString()));
 });

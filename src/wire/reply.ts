@@ -9,6 +9,8 @@ import { statusLine } from './status.ts';
 
 /** The largest piece handed to a socket at once: a stalled reader holds no more than two of them. */
 export const SLICE_BYTES: Bytes = 64 * 1024;
+/** What one answer may write in one turn of the loop: a kernel that takes megabytes at once must not make everyone else wait. */
+const TURN_BYTES: Bytes = 4 * SLICE_BYTES;
 
 /** How the body is framed: by Content-Length, by the chunked coding, by the end of the connection, or there is none. */
 export type Framing = 'length' | 'chunked' | 'close' | 'none';
@@ -24,6 +26,8 @@ export interface ReplyEnd {
 export interface ReplyOwner {
   /** The socket holds more than the client has taken; `drained` is owed. */
   stalled(): void;
+  /** The socket would take more, but others have a right to this turn of the loop: `drained` is owed in the next one. */
+  yielded(reply: Reply): void;
   /** Called once. */
   ended(end: ReplyEnd): void;
 }
@@ -228,6 +232,7 @@ export class Reply {
 
   #pump(): void {
     const body = this.#rest!;
+    const turnEnd = this.#restAt + TURN_BYTES;
     while (!this.#ended) {
       const end = Math.min(this.#restAt + SLICE_BYTES, body.length);
       const room = this.#slice(body.subarray(this.#restAt, end));
@@ -241,6 +246,11 @@ export class Reply {
       }
       if (!room) {
         this.#stall();
+        return;
+      }
+      if (end >= turnEnd) {
+        this.#waiting = true;
+        this.#owner.yielded(this);
         return;
       }
     }
