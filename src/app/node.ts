@@ -102,6 +102,7 @@ export function createNode(config: Config, name: string, position: Position, clo
     passes,
     house,
     isPeer,
+    clientHead: { maxFields: config.front.limits.headers, maxBytes: config.front.limits.header_size },
     newId: idMaker(`${name}-${randomBytes(4).toString('hex')}`),
     internal: (x, path, peer) => {
       if (answerHealth(x, path, ready)) return true;

@@ -16,6 +16,7 @@ import type { Tier } from '../store/store.ts';
 import type { Exchange } from '../wire/connection.ts';
 import { sendFault } from '../wire/error-reply.ts';
 import { firstValue, type HeaderList } from '../wire/headers.ts';
+import type { HeadLimits } from '../wire/scanner.ts';
 import type { Answer, AnswerFacts } from './answer.ts';
 import { deliverStored, FlightDelivery } from './deliver.ts';
 import type { Flight, FlightHouse, FlightNews, FlightWaiter } from './flight.ts';
@@ -38,6 +39,8 @@ export interface NodeParts {
   readonly house: FlightHouse;
   /** Whether a request comes from a front of ours (the right secret, or loopback where none is set). */
   isPeer(x: Exchange): boolean;
+  /** What a head may be that comes from a client: a front of ours adds lines to it, and the listener leaves room for these. */
+  readonly clientHead: HeadLimits;
   newId(): string;
   /** Paths below `/-/`; false when it is none of ours. */
   internal(x: Exchange, path: string, peer: boolean): boolean;
@@ -81,6 +84,11 @@ export class NodeStory {
     // A front of ours writes down whom it knows to be in front of it, the client first.
     if (peer) note.client = (x.head.list('x-forwarded-for') ?? '').split(',', 1)[0]!.trim() || x.peerAddress;
 
+    const { maxFields, maxBytes } = parts.clientHead;
+    if (!peer && (x.head.count > maxFields || x.head.length > maxBytes)) {
+      x.reply.closeAfter();
+      return this.#refuse(x, note, new Fault('DECKLE_HEADERS_TOO_LARGE'), isHead);
+    }
     const asked = readAsked(x.head);
     if (asked instanceof Fault) return this.#refuse(x, note, asked, isHead);
     if (asked.path.startsWith('/-/') && parts.internal(x, asked.path, peer)) return;

@@ -418,6 +418,7 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
     passes,
     house,
     isPeer: () => false,
+    clientHead: { maxFields: 100, maxBytes: 32 * 1024 },
     newId: () => 'id-1',
     internal: () => false,
     denied: () => {},
