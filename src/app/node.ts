@@ -10,7 +10,7 @@ import type { Reason } from '../base/reasons.ts';
 import type { Bytes } from '../base/units.ts';
 import type { AnswerFacts } from '../cache/answer.ts';
 import { FillBudget } from '../cache/fill-body.ts';
-import type { FlightHouse } from '../cache/flight.ts';
+import type { FlightHouse } from '../cache/flight-contract.ts';
 import { Flights } from '../cache/flights.ts';
 import { ageSeconds } from '../cache/freshness.ts';
 import { NodeStory } from '../cache/handle.ts';

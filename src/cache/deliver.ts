@@ -10,7 +10,8 @@ import { type Reply, SLICE_BYTES } from '../wire/reply.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
 import { isBodiless } from '../wire/status.ts';
 import type { Answer, PreparedHead } from './answer.ts';
-import type { Flight, FlightReader } from './flight.ts';
+import type { Flight } from './flight.ts';
+import type { FlightReader } from './flight-contract.ts';
 import type { NodeRequest, Outcome } from './request.ts';
 
 /** The lines that differ by request: who asked, how it was answered, how old it is. */

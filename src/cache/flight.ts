@@ -5,97 +5,22 @@
 // Every wait in here is bounded: on the origin by its own timeouts and a least rate, on readers by the time that a socket may
 // take nothing and a least rate of their own.
 
-import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Position } from '../base/position.ts';
 import type { Reason } from '../base/reasons.ts';
 import type { Bytes, Ms, WallMs } from '../base/units.ts';
 import { SNIFF_BYTES, sameKind } from '../image/kind.ts';
-import type { Origin, OriginBody, OriginHead, OriginRequest } from '../origin/origin.ts';
+import type { OriginBody, OriginHead } from '../origin/origin.ts';
 import { entryCost } from '../store/memory.ts';
-import type { Tier } from '../store/store.ts';
 import { firstValue, type HeaderList } from '../wire/headers.ts';
 import { isBodiless } from '../wire/status.ts';
-import { type Answer, type AnswerFacts, type PreparedHead, prepareHead } from './answer.ts';
-import { type BodyReader, FillBody, type FillBudget, PASS_WINDOW } from './fill-body.ts';
+import { type Answer, type PreparedHead, prepareHead } from './answer.ts';
+import { FillBody, PASS_WINDOW } from './fill-body.ts';
+import type { FlightHead, FlightHouse, FlightNews, FlightOrder, FlightReader, FlightWaiter } from './flight-contract.ts';
 import { ageFieldSeconds, ageSeconds, type FetchTimes, type Freshness, storability } from './freshness.ts';
 import { LeastRate } from './least-rate.ts';
-import type { Passes } from './passes.ts';
 import { type FillPlan, keepLimit, passPlan, planFill } from './plan.ts';
-import type { CacheSiteRules } from './request.ts';
 import { confirms, updatedHeaders, variantKey, varyNames } from './vary.ts';
-
-/** What a waiter is told once. */
-export type FlightNews =
-  /** The head is known: read the body with a FlightReader. */
-  | { readonly kind: 'body' }
-  /** The origin said 304: the stored answer, made fresh. */
-  | { readonly kind: 'validated'; readonly answer: Answer; readonly stored: boolean }
-  /** The origin said 500, 502, 503 or 504 while a stored answer may stand in. */
-  | { readonly kind: 'sick'; readonly status: number }
-  /** The answer belongs to whoever started this; fetch your own. */
-  | { readonly kind: 'alone'; readonly reason: Reason }
-  /** The answer is of another variant; look again. */
-  | { readonly kind: 'other-variant' }
-  | { readonly kind: 'failed'; readonly fault: Fault };
-
-export interface FlightWaiter {
-  /** The request fields sent to the origin, which choose the variant. */
-  readonly fields: HeaderList;
-  news(news: FlightNews): void;
-}
-
-export interface FlightReader extends BodyReader {
-  /** There may be more to read. */
-  more(): void;
-  ended(): void;
-  /** It will never be whole: the client must see that. */
-  cut(): void;
-}
-
-export interface FlightHead {
-  readonly status: number;
-  readonly length: number | undefined;
-  readonly prepared: PreparedHead;
-  /** Whole seconds, for the Age field. */
-  readonly age: number;
-  /** Why the answer will not be kept; undefined while it will be. */
-  readonly passReason: Reason | undefined;
-}
-
-/** What a flight needs of its node. */
-export interface FlightHouse {
-  readonly clock: Clock;
-  readonly store: Tier<AnswerFacts> | undefined;
-  readonly maxKeep: Bytes;
-  readonly budget: FillBudget;
-  readonly passes: Passes;
-  /** The position of the purge log that this node has applied. */
-  position(): Position;
-  originAnswered(origin: string, status: number | undefined): void;
-  originBytes(origin: string, bytes: Bytes): void;
-  passed(reason: Reason): void;
-  landed(flight: Flight): void;
-}
-
-export interface FlightOrder {
-  readonly sourceKey: string;
-  readonly origin: Origin;
-  readonly rules: CacheSiteRules;
-  readonly request: OriginRequest;
-  /** The headers of the request less the conditions of a validation. */
-  readonly unconditional: HeaderList;
-  /** The request fields sent on, without deckle's own: they choose the variant. */
-  readonly fields: HeaderList;
-  /** The stored answer that is being validated. */
-  readonly previous: Answer | undefined;
-  /** The previous answer may be served if the origin fails. */
-  readonly sickUsable: boolean;
-  /** Credentials of the client are sent on: the answer is for it alone. */
-  readonly personal: boolean;
-  /** Nobody may join: the source is known to be uncacheable, or the request is personal. */
-  readonly alone: boolean;
-}
 
 const RATE_WINDOW_MS: Ms = 15_000;
 /** An origin that sends less than this while it is waited for is too slow: a fill must end. */

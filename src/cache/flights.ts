@@ -1,7 +1,8 @@
 // All flights of a node, by source key. Promises: one shared flight per variant of a source; a purge reaches those in the air.
 
 import type { HeaderList } from '../wire/headers.ts';
-import { Flight, type FlightHouse, type FlightOrder, type FlightWaiter } from './flight.ts';
+import { Flight } from './flight.ts';
+import type { FlightHouse, FlightOrder, FlightWaiter } from './flight-contract.ts';
 
 export class Flights {
   readonly #bySource = new Map<string, Flight[]>();
@@ -30,9 +31,9 @@ export class Flights {
     return flight;
   }
 
-  landed(flight: Flight): void {
+  landed(flight: { readonly order: FlightOrder }): void {
     const flights = this.#bySource.get(flight.order.sourceKey);
-    const at = flights?.indexOf(flight) ?? -1;
+    const at = flights?.findIndex((one) => one === flight) ?? -1;
     if (flights === undefined || at < 0) return;
     flights.splice(at, 1);
     if (flights.length === 0) this.#bySource.delete(flight.order.sourceKey);

@@ -10,7 +10,7 @@ import { Fault, type FaultCode } from '../../src/base/fault.ts';
 import type { Reason } from '../../src/base/reasons.ts';
 import type { AnswerFacts } from '../../src/cache/answer.ts';
 import { FillBudget } from '../../src/cache/fill-body.ts';
-import type { FlightHouse } from '../../src/cache/flight.ts';
+import type { FlightHouse } from '../../src/cache/flight-contract.ts';
 import { Flights } from '../../src/cache/flights.ts';
 import { type NodeNote, NodeStory } from '../../src/cache/handle.ts';
 import { Passes } from '../../src/cache/passes.ts';
