@@ -17,7 +17,7 @@ import type { NodeRequest, Outcome } from './request.ts';
 /** The lines that differ by request: who asked, how it was answered, how old it is. */
 function momentLines(r: NodeRequest, head: PreparedHead, node: string, age: number, outcome: Outcome): string {
   const detail = outcome.reason === undefined ? '' : `; detail=${outcome.reason}`;
-  const peer = r.peer ? `X-Deckle-Result: ${outcome.result}\r\nX-Deckle-Site: ${r.site.index}\r\n` : '';
+  const peer = r.peer ? `X-Deckle-Result: ${outcome.result}\r\n` : '';
   return `Age: ${age}\r\nCache-Status: ${head.upstreamStatus}${node}; ${outcome.status}${detail}\r\nX-Request-Id: ${r.id}\r\n${peer}`;
 }
 

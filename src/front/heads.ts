@@ -22,10 +22,9 @@ const REQUEST_DROPS = numbersOf([
   'x-deckle-peer',
   'x-deckle-from',
   'x-deckle-result',
-  'x-deckle-site',
 ]);
 
-const RESPONSE_DROPS = numbersOf([...CONNECTION_FIELDS, 'x-deckle-peer', 'x-deckle-from', 'x-deckle-result', 'x-deckle-site']);
+const RESPONSE_DROPS = numbersOf([...CONNECTION_FIELDS, 'x-deckle-peer', 'x-deckle-from', 'x-deckle-result']);
 
 export interface RequestWords {
   readonly isHead: boolean;

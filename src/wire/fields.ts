@@ -33,7 +33,6 @@ export const FIELD_NAMES = [
   'x-deckle-peer',
   'x-deckle-from',
   'x-deckle-result',
-  'x-deckle-site',
   'content-type',
   'cache-status',
 ] as const;
