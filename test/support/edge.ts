@@ -71,19 +71,35 @@ export interface Said {
   readonly err: string;
 }
 
+/**
+ * Ports for processes that are about to start: below the range that the kernel gives out by itself, and in a strip of this process's
+ * own, since a port that was tried and let go must still be free when its process binds it, with other test files running.
+ */
+const FIRST_PORT = 10_000;
+const STRIP = 40;
+const STRIPS = 550;
+let nextPort = 0;
+
 /** Free ports of loopback, all different. */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      server.listen({ host: '127.0.0.1', port: 0 });
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  for (let tries = 0; ports.length < count; tries += 1) {
+    if (tries > STRIP * STRIPS) throw new Error('no free ports');
+    // A strip of which all is in use is followed by the next.
+    const lap = Math.floor(tries / STRIP);
+    const port = FIRST_PORT + ((process.pid + lap) % STRIPS) * STRIP + (nextPort % STRIP);
+    nextPort += 1;
+    if (!ports.includes(port) && (await isFree(port))) ports.push(port);
+  }
   return ports;
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ host: '127.0.0.1', port, exclusive: true }, () => server.close(() => resolve(true)));
+  });
 }
 
 export async function startEdge(setup: EdgeSetup = {}): Promise<Edge> {
@@ -161,7 +177,8 @@ export async function startEdge(setup: EdgeSetup = {}): Promise<Edge> {
   };
 
   const deadline = Date.now() + READY_MS;
-  while (!(await isReady(admin))) {
+  // Its own word first: whoever else answers on that port is not this edge.
+  while (!printed.includes('dashboard ') || !(await isReady(admin))) {
     if (gone() || Date.now() > deadline) {
       await edge.close();
       throw new Error(`the edge did not start:\n${printed}`);
