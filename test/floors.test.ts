@@ -15,7 +15,7 @@ const CHECKOUT = join(import.meta.dirname, '..');
 const FLOORS: readonly (readonly string[])[] = [
   ['base'],
   ['wire', 'metrics'],
-  ['asset', 'image'],
+  ['answer', 'asset', 'image'],
   ['guard', 'origin', 'store', 'purge'],
   ['front', 'cache'],
   ['admin'],

@@ -1,18 +1,16 @@
-// An answer on its way to the client: conditions, ranges, HEAD, Age and Cache-Status, from a stored answer or from a flight.
-// Promises: a length that was declared is kept or the connection is cut; conditions and ranges apply to 200 only; a client that
-// reads slowly holds at most two slices beside what it shares with others.
+// An answer on its way to the client of a node: Age and Cache-Status beside it, whole from the store or as a flight brings it.
+// Promises: a length that was declared is kept or the connection is cut; a client that reads slowly holds at most two slices
+// beside what it shares with others.
 
-import { randomBytes } from 'node:crypto';
+import type { PreparedHead } from '../answer/prepared.ts';
+import { isNotModified, isRangeAsked, rangeLines, sendWhole, unsatisfiedLines } from '../answer/send.ts';
 import type { Bytes } from '../base/units.ts';
-import { notModified, rangeConditionHolds, type Validators } from '../wire/conditional.ts';
-import { contentRange, multipartParts, parseRange, unsatisfiedRange } from '../wire/range.ts';
-import { type Reply, SLICE_BYTES } from '../wire/reply.ts';
-import type { HeadScanner } from '../wire/scanner.ts';
+import { parseRange } from '../wire/range.ts';
+import { SLICE_BYTES } from '../wire/reply.ts';
 import { isBodiless } from '../wire/status.ts';
-import type { Answer, PreparedHead } from './answer.ts';
 import type { Flight } from './flight.ts';
 import type { FlightReader } from './flight-contract.ts';
-import type { NodeRequest, Outcome } from './request.ts';
+import type { Answer, NodeRequest, Outcome } from './request.ts';
 
 /** The lines that differ by request: who asked, how it was answered, how old it is. */
 function momentLines(r: NodeRequest, head: PreparedHead, node: string, age: number, outcome: Outcome): string {
@@ -21,96 +19,13 @@ function momentLines(r: NodeRequest, head: PreparedHead, node: string, age: numb
   return `Age: ${age}\r\nCache-Status: ${head.upstreamStatus}${node}; ${outcome.status}${detail}\r\nX-Request-Id: ${r.id}\r\n${peer}`;
 }
 
-function isNotModified(head: HeadScanner, stored: Validators): boolean {
-  const ifNoneMatch = head.list('if-none-match');
-  const ifModifiedSince = head.get('if-modified-since');
-  if (ifNoneMatch === undefined && ifModifiedSince === undefined) return false;
-  return notModified({ ifNoneMatch, ifModifiedSince }, stored);
-}
-
-function isRangeAsked(head: HeadScanner, stored: Validators): boolean {
-  return head.lines('range') === 1 && rangeConditionHolds(head.get('if-range'), stored);
-}
-
 /**
  * Sends a stored answer.
  * @param age whole seconds
  */
 export function deliverStored(r: NodeRequest, answer: Answer, node: string, age: number, outcome: Outcome): void {
-  const { head, reply } = r.x;
-  const prepared = answer.facts.head;
-  const moment = momentLines(r, prepared, node, age, outcome);
-  const body = answer.body;
-  if (answer.status === 200) {
-    if (isNotModified(head, prepared)) {
-      reply.whole(304, prepared.notModifiedLines + moment, undefined);
-      return;
-    }
-    if (!r.isHead && isRangeAsked(head, prepared)) {
-      const range = parseRange(head.get('range'), body.length);
-      if (range.kind === 'unsatisfiable') {
-        reply.whole(416, unsatisfiedLines(prepared, moment, body.length), undefined);
-        return;
-      }
-      if (range.kind === 'one') {
-        const part = body.subarray(range.first, range.last + 1);
-        reply.whole(206, rangeLines(prepared.lines + moment, range, body.length), part);
-        return;
-      }
-      if (range.kind === 'many' && sendParts(r, answer, moment, range.ranges)) return;
-    }
-  }
-  const framing = isBodiless(answer.status) ? '' : `Content-Length: ${body.length}\r\n`;
-  const ranges = answer.status === 200 ? 'Accept-Ranges: bytes\r\n' : '';
-  reply.whole(answer.status, prepared.lines + moment + ranges + framing, r.isHead || framing === '' ? undefined : body);
-}
-
-function unsatisfiedLines(prepared: PreparedHead, moment: string, length: Bytes): string {
-  return `${prepared.commonLines}${moment}Content-Range: ${unsatisfiedRange(length)}\r\nContent-Length: 0\r\n`;
-}
-
-function rangeLines(lines: string, range: { readonly first: Bytes; readonly last: Bytes }, length: Bytes): string {
-  return `${lines}Content-Range: ${contentRange(range, length)}\r\nContent-Length: ${range.last - range.first + 1}\r\n`;
-}
-
-// Several ranges in one multipart answer. False when the whole body would be shorter: the caller sends that.
-function sendParts(
-  r: NodeRequest,
-  answer: Answer,
-  moment: string,
-  ranges: readonly { readonly first: Bytes; readonly last: Bytes }[],
-): boolean {
-  const prepared = answer.facts.head;
-  const multipart = multipartParts(ranges, answer.body.length, prepared.contentType, randomBytes(12).toString('hex'));
-  if (multipart.contentLength >= answer.body.length) return false;
-  const pieces: Buffer[] = [];
-  for (const part of multipart.parts)
-    pieces.push(Buffer.from(part.head, 'latin1'), answer.body.subarray(part.first, part.last + 1));
-  pieces.push(Buffer.from(multipart.tail, 'latin1'));
-  const lines = prepared.lines.replace(/^content-type: [^\r]*\r\n/im, '');
-  const framing = `Content-Type: ${multipart.contentType}\r\nContent-Length: ${multipart.contentLength}\r\n`;
-  const { reply } = r.x;
-  reply.cork();
-  reply.begin(206, lines + moment + framing, multipart.contentLength);
-  writeInTurn(reply, pieces);
-  reply.uncork();
-  return true;
-}
-
-// As the client takes them: a copy of what it asked for would be held for as long as it likes.
-function writeInTurn(reply: Reply, pieces: readonly Buffer[]): void {
-  let next = 0;
-  const more = (): void => {
-    while (next < pieces.length) {
-      const piece = pieces[next]!;
-      next += 1;
-      if (reply.write(piece)) continue;
-      reply.onDrain = more;
-      return;
-    }
-    reply.end();
-  };
-  more();
+  const { head } = answer.facts;
+  sendWhole(r.x, { status: answer.status, head, body: answer.body }, r.isHead, momentLines(r, head, node, age, outcome));
 }
 
 /** Streams a flight's body to one client as it comes in. */

@@ -1,6 +1,7 @@
 // The contract between a flight and those around it: what it is ordered to fetch, what it needs of its node, what it tells those who
 // wait for it and those who read it. Types and prose only.
 
+import type { PreparedHead } from '../answer/prepared.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Fault } from '../base/fault.ts';
 import type { Position } from '../base/position.ts';
@@ -9,10 +10,9 @@ import type { Bytes } from '../base/units.ts';
 import type { Origin, OriginRequest } from '../origin/origin.ts';
 import type { Tier } from '../store/store.ts';
 import type { HeaderList } from '../wire/headers.ts';
-import type { Answer, AnswerFacts, PreparedHead } from './answer.ts';
 import type { BodyReader, FillBudget } from './fill-body.ts';
 import type { Passes } from './passes.ts';
-import type { CacheSiteRules } from './request.ts';
+import type { Answer, AnswerFacts, CacheSiteRules } from './request.ts';
 
 /** What a waiter is told once. */
 export type FlightNews =

@@ -9,14 +9,13 @@ import { type Ask, HandClock, jpeg, ScriptedOrigin, until } from '../../test/sup
 import { MemoryTier } from '../store/memory.ts';
 import { Reply, type ReplyEnd } from '../wire/reply.ts';
 import { HeadScanner } from '../wire/scanner.ts';
-import type { AnswerFacts } from './answer.ts';
 import { FlightDelivery } from './deliver.ts';
 import { FillBudget, PASS_WINDOW } from './fill-body.ts';
 import type { Flight } from './flight.ts';
 import type { FlightHouse, FlightNews, FlightOrder, FlightWaiter } from './flight-contract.ts';
 import { Flights } from './flights.ts';
 import { Passes } from './passes.ts';
-import type { CacheSiteRules, NodeRequest } from './request.ts';
+import type { AnswerFacts, CacheSiteRules, NodeRequest } from './request.ts';
 import { variantKey } from './vary.ts';
 
 const KB = 1024;

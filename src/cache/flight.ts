@@ -5,6 +5,7 @@
 // Every wait in here is bounded: on the origin by its own timeouts and a least rate, on readers by the time that a socket may
 // take nothing and a least rate of their own.
 
+import { type PreparedHead, prepareHead } from '../answer/prepared.ts';
 import { Fault } from '../base/fault.ts';
 import type { Position } from '../base/position.ts';
 import type { Reason } from '../base/reasons.ts';
@@ -14,12 +15,12 @@ import type { OriginBody, OriginHead } from '../origin/origin.ts';
 import { entryCost } from '../store/memory.ts';
 import { firstValue, type HeaderList } from '../wire/headers.ts';
 import { isBodiless } from '../wire/status.ts';
-import { type Answer, type PreparedHead, prepareHead } from './answer.ts';
 import { FillBody, PASS_WINDOW } from './fill-body.ts';
 import type { FlightHead, FlightHouse, FlightNews, FlightOrder, FlightReader, FlightWaiter } from './flight-contract.ts';
 import { ageFieldSeconds, ageSeconds, type FetchTimes, type Freshness, storability } from './freshness.ts';
 import { LeastRate } from './least-rate.ts';
 import { type FillPlan, keepLimit, passPlan, planFill } from './plan.ts';
+import type { Answer } from './request.ts';
 import { confirms, updatedHeaders, variantKey, varyNames } from './vary.ts';
 
 const RATE_WINDOW_MS: Ms = 15_000;

@@ -17,7 +17,6 @@ import type { Exchange } from '../wire/connection.ts';
 import { sendFault } from '../wire/error-reply.ts';
 import { firstValue, type HeaderList } from '../wire/headers.ts';
 import type { HeadLimits } from '../wire/scanner.ts';
-import type { Answer, AnswerFacts } from './answer.ts';
 import { deliverStored, FlightDelivery } from './deliver.ts';
 import type { Flight } from './flight.ts';
 import type { FlightHouse, FlightNews, FlightWaiter } from './flight-contract.ts';
@@ -26,7 +25,7 @@ import { forwardedFields, isPersonal, ownFields } from './forward.ts';
 import { ageSeconds } from './freshness.ts';
 import { judge } from './judge.ts';
 import type { Passes } from './passes.ts';
-import type { NodeRequest, NodeSite, Outcome } from './request.ts';
+import type { Answer, AnswerFacts, NodeRequest, NodeSite, Outcome } from './request.ts';
 import { conditionalHeaders } from './vary.ts';
 
 export interface NodeParts {

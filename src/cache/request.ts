@@ -1,5 +1,6 @@
 // What the node's rooms pass among themselves for one request. Made by the story after the gate; read by flight and deliver.
 
+import type { PreparedHead, ResponseHeaderRules } from '../answer/prepared.ts';
 import type { QueryMode } from '../asset/key.ts';
 import type { SiteIdentity } from '../asset/site.ts';
 import type { Reason } from '../base/reasons.ts';
@@ -8,9 +9,9 @@ import type { DenyRule } from '../guard/denial.ts';
 import type { RefererGuard } from '../guard/referer.ts';
 import type { Result } from '../metrics/catalogue.ts';
 import type { Origin } from '../origin/origin.ts';
+import type { StoredAnswer } from '../store/store.ts';
 import type { Exchange } from '../wire/connection.ts';
-import type { ResponseHeaderRules } from './answer.ts';
-import type { LifetimeRules } from './freshness.ts';
+import type { Freshness, LifetimeRules } from './freshness.ts';
 
 /** The rules of a site that concern the cache; a subset of the config, sizes in bytes and times in milliseconds. */
 export interface CacheSiteRules extends LifetimeRules {
@@ -35,6 +36,14 @@ export interface NodeSite extends SiteIdentity {
   readonly guard: RefererGuard;
   readonly deny: DenyRule;
 }
+
+/** What the cache knows of an answer beside its bytes. */
+export interface AnswerFacts {
+  readonly freshness: Freshness;
+  readonly head: PreparedHead;
+}
+
+export type Answer = StoredAnswer<AnswerFacts>;
 
 export interface NodeRequest {
   readonly x: Exchange;

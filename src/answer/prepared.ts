@@ -1,18 +1,9 @@
-// What the cache knows of an answer beside its bytes, made once per answer: freshness, validators, the field lines that
-// every copy of it is sent with. Promises: a hit adds only the lines that differ by request.
+// The head of an answer that is kept: its validators and the field lines that every copy of it is sent with, made once.
+// Promises: a hit adds only the lines that differ by request.
 
 import type { WallMs } from '../base/units.ts';
-import type { StoredAnswer } from '../store/store.ts';
 import { httpDate } from '../wire/date.ts';
 import { firstValue, type HeaderList, joinedValue } from '../wire/headers.ts';
-import type { Freshness } from './freshness.ts';
-
-export interface AnswerFacts {
-  readonly freshness: Freshness;
-  readonly head: PreparedHead;
-}
-
-export type Answer = StoredAnswer<AnswerFacts>;
 
 /** The part of a head that is the same for everyone. */
 export interface PreparedHead {

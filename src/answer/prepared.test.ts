@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { prepareHead } from './answer.ts';
+import { prepareHead } from './prepared.ts';
 
 const NOTHING = { add: {}, remove: [] };
 const NOW = Date.UTC(2030, 0, 1);
