@@ -16,7 +16,6 @@ interface Unbuilt {
 }
 
 export const UNBUILT: readonly Unbuilt[] = [
-  { key: 'front.hot', asked: (config) => config.front.hot.size > 0 },
   { key: 'front.balance.load_factor', asked: (config) => config.front.balance.load_factor > 0 },
   {
     key: 'front.balance.load_floor',
@@ -66,10 +65,6 @@ export function refusedYet(config: Config): readonly Issue[] {
   const refuse = (path: Path, why: string): void => {
     issues.push({ path, onKey: false, message: `is not built yet, and ignoring it would ${why}` });
   };
-  for (const [at, listen] of config.front.listen.entries()) {
-    if (listen.tls.length > 0) refuse(['front', 'listen', at, 'tls'], 'serve in the clear');
-    if (listen.proxy_protocol) refuse(['front', 'listen', at, 'proxy_protocol'], 'take the balancer for every client');
-  }
   for (const origin of config.origins)
     if (origin.kind === 's3') refuse(['origins', origin.name, 's3'], 'leave the origin unreachable');
   for (const [at, site] of config.sites.entries()) {

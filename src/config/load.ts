@@ -2,15 +2,16 @@
 // Promises: never throws for what a file, the environment or the disk holds; all faults at once, in the order of the file; a text of
 // at most 1 MB and what it refers to are read, no more. Refuses: what yaml finds wrong, tags, several documents, bytes that are not UTF-8.
 
-import { closeSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { type Issue, read } from '../base/knobs.ts';
 import type { Path } from '../base/shapes.ts';
 import type { Bytes } from '../base/units.ts';
+import { checkCertificates } from './certificates.ts';
 import { crossCheck, doubts } from './checks.ts';
 import { refusedYet } from './effect.ts';
 import { expand } from './expand.ts';
+import { MISSING, type ReadFile, readText } from './files.ts';
 import { type Place, placeKey, plain, type TreeNode } from './places.ts';
 import { type Config, complete, root } from './schema.ts';
 
@@ -44,8 +45,11 @@ export interface Surroundings {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Relative paths count from here. */
   readonly cwd: string;
-  /** Throws as node:fs does; reads at most `most` bytes and one. */
-  readonly readFile?: (path: string, most: Bytes) => Uint8Array;
+  readonly readFile?: ReadFile;
+  /** `leave`: the certificates of front.listen are not looked at; who runs no front may not even be able to read them. */
+  readonly certificates?: 'read' | 'leave';
+  /** Wall time, for certificates that are over. */
+  readonly nowMs?: number;
 }
 
 const MOST_CONFIG: Bytes = 1024 * 1024;
@@ -58,7 +62,7 @@ const PLACES_TO_LOOK = ['config/deckle.yaml', '/etc/deckle/deckle.yaml'] as cons
 export function loadConfig(file: string | undefined, around: Surroundings): LoadResult {
   const told = file ?? (around.env['DECKLE_CONFIG'] || undefined);
   for (const candidate of told === undefined ? PLACES_TO_LOOK : [told]) {
-    const content = readText(candidate, MOST_CONFIG, around);
+    const content = readText(resolve(around.cwd, candidate), MOST_CONFIG, around.readFile);
     if (typeof content !== 'string') return parseConfig(content.text, candidate, around);
     if (told !== undefined || content !== MISSING) return whole(candidate, content);
   }
@@ -81,7 +85,7 @@ export function parseConfig(source: string, file: string, around: Surroundings):
   if (tree.faults.length > 0) return refused(tree.faults.map(({ offset, message }) => problemAt(offset, '', message)));
 
   const readFile = (path: string) => {
-    const content = readText(path, MOST_SECRET, around);
+    const content = readText(resolve(around.cwd, path), MOST_SECRET, around.readFile);
     return typeof content === 'string' ? content : { text: content.text };
   };
   const { data, places, faults } = plain(tree.top, (raw) => expand(raw, { env: around.env, file: readFile }));
@@ -98,12 +102,22 @@ export function parseConfig(source: string, file: string, around: Surroundings):
   problems.push(...known.map(toProblem));
   // A check across keys looks at defaults where a key was wrong: what it says of those is not the file's fault.
   const wrong = [...issues.map(({ path }) => path), ...faults.map(({ path }) => path)];
-  const across = [...crossCheck(config), ...refusedYet(config)].filter(
+  const certificates =
+    around.certificates === 'leave' || config.front.processes === 0
+      ? { issues: [], doubts: [] }
+      : checkCertificates(config.front.listen, around.nowMs ?? Date.now(), around.readFile);
+  const across = [...crossCheck(config), ...certificates.issues, ...refusedYet(config)].filter(
     ({ path }) => !wrong.some((other) => touches(path, other)),
   );
   problems.push(...across.map(toProblem));
   if (problems.length > 0) return refused(problems);
-  return { ok: true, file, config, warnings: inOrder(doubts(config).map(toProblem)), given: new Set(places.keys()) };
+  return {
+    ok: true,
+    file,
+    config,
+    warnings: inOrder([...doubts(config), ...certificates.doubts].map(toProblem)),
+    given: new Set(places.keys()),
+  };
 }
 
 /** `config/deckle.yaml:12:5: front.hot.sise: unknown key (did you mean "size"?)` */
@@ -205,51 +219,6 @@ function startOf(node: unknown): number {
 /** Null, true, false, a number or a text: the core schema knows no more; a bigint is a number here. */
 function scalarValue(value: unknown): unknown {
   return typeof value === 'bigint' ? Number(value) : value;
-}
-
-// ---- files -------------------------------------------------------------------------------------------------------------------
-
-const MISSING = 'there is no such file';
-const WHY: Readonly<Record<string, string>> = {
-  ENOENT: MISSING,
-  ENOTDIR: MISSING,
-  EISDIR: 'is a directory, not a file',
-  EACCES: 'may not be read by this user',
-  EPERM: 'may not be read by this user',
-  ELOOP: 'is a symbolic link that leads nowhere',
-  ENAMETOOLONG: 'has too long a name',
-};
-
-function readText(path: string, most: Bytes, { cwd, readFile = readBounded }: Surroundings): { readonly text: string } | string {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFile(resolve(cwd, path), most);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    return WHY[code] ?? `cannot be read (${code})`;
-  }
-  if (bytes.length > most) return `is longer than ${most} bytes`;
-  try {
-    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes) };
-  } catch {
-    return 'is not UTF-8 text';
-  }
-}
-
-/** Reads on until the end or one byte more than `most`, so that pipes (`-c /dev/stdin`) are bounded too. */
-function readBounded(path: string, most: Bytes): Uint8Array {
-  const descriptor = openSync(path, 'r');
-  try {
-    const buffer = Buffer.allocUnsafe(most + 1);
-    let length = 0;
-    for (;;) {
-      const count = readSync(descriptor, buffer, length, buffer.length - length, null);
-      length += count;
-      if (count === 0 || length === buffer.length) return buffer.subarray(0, length);
-    }
-  } finally {
-    closeSync(descriptor);
-  }
 }
 
 // ---- problems ----------------------------------------------------------------------------------------------------------------

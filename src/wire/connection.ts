@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { Fault } from '../base/fault.ts';
 import type { Bytes, Ms } from '../base/units.ts';
 import { Gathered } from './gathered.ts';
+import { LeanSocket } from './lean-socket.ts';
 import { Reply, type ReplyEnd, type ReplyOwner } from './reply.ts';
 import { HeadScanner } from './scanner.ts';
 
@@ -27,7 +28,7 @@ export interface ConnectionLimits {
 export interface Exchange {
   readonly head: HeadScanner;
   readonly reply: Reply;
-  /** Address of the socket's other end, as node:net writes it. */
+  /** Address of the other end, as node:net writes it: the socket's, or the one that a balancer gave in a PROXY header. */
   readonly peerAddress: string;
   /** Monotonic time at which the head was complete. */
   readonly startMs: Ms;
@@ -82,15 +83,20 @@ export class Connection {
   /** Monotonic time at which the present phase must be over; infinite while the client waits for us. */
   deadlineMs: Ms;
 
-  constructor(socket: Socket, limits: ConnectionLimits, events: ConnectionEvents, nowMs: () => Ms) {
+  constructor(socket: Socket, peerAddress: string, limits: ConnectionLimits, events: ConnectionEvents, nowMs: () => Ms) {
     this.#socket = socket;
     this.#limits = limits;
     this.#events = events;
     this.#nowMs = nowMs;
     this.#scanner = new HeadScanner('request', { maxBytes: limits.headBytes, maxFields: limits.headFields });
-    this.peerAddress = socket.remoteAddress ?? '';
+    this.peerAddress = peerAddress;
     this.deadlineMs = nowMs() + Math.max(limits.headMs, limits.idleMs);
-    socket.on('data', (bytes: Buffer) => this.#read(bytes));
+    if (socket instanceof LeanSocket)
+      socket.onBytes = (bytes) => {
+        this.#read(bytes);
+        this.#ahead.own();
+      };
+    else socket.on('data', (bytes: Buffer) => this.#read(bytes));
     socket.on('end', () => this.#clientEnded());
     socket.on('drain', () => this.#drained());
     socket.on('error', () => this.#socket.destroy());
@@ -199,6 +205,7 @@ export class Connection {
   }
 
   #refuse(fault: Fault): void {
+    this.#scanner.abandon();
     this.#ahead.clear();
     this.#tell(this.#begin(1, false), fault);
   }

@@ -32,6 +32,14 @@ export class Gathered {
     this.#view = this.#own.subarray(0, need);
   }
 
+  /** What is left lies in memory that is somebody else's and will be used again: it is copied. */
+  own(): void {
+    if (this.#own !== undefined || this.#view.length === 0) return;
+    this.#own = Buffer.allocUnsafeSlow(Math.max(FIRST_ROOM, this.#view.length));
+    this.#view.copy(this.#own, 0);
+    this.#view = this.#own.subarray(0, this.#view.length);
+  }
+
   /** Forgets the first `bytes`. */
   drop(bytes: number): void {
     this.#view = bytes === this.#view.length ? NOTHING : this.#view.subarray(bytes);

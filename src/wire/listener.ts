@@ -1,13 +1,17 @@
-// A listening socket whose connections speak through wire/connection.ts.
-// Promises: bounded connections, and those turned away are bounded too; one sweep for all deadlines instead of a timer each;
-// close() lets requests at hand finish; a handler that throws is told to `defect`, or to the process as a warning.
+// A listening socket whose connections speak through wire/connection.ts, behind a PROXY header and TLS where it is told so.
+// Promises: bounded connections (those that still shake hands count), and those turned away are bounded too; one sweep for all
+// deadlines instead of a timer each; close() lets requests at hand finish; a handler that throws is told to `defect`, or to the
+// process as a warning.
 
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import type { Fault } from '../base/fault.ts';
-import type { Ms } from '../base/units.ts';
+import type { Bytes, Ms } from '../base/units.ts';
 import { Connection, type ConnectionEvents, type ConnectionLimits, type Exchange, LINGER_MS } from './connection.ts';
+import { Greeter, type GreetingStep, type Greetings } from './greeting.ts';
+import { acceptLean } from './lean-socket.ts';
 import { SLICE_BYTES } from './reply.ts';
+import type { CertificateTable } from './tls.ts';
 
 export interface ListenerLimits extends ConnectionLimits {
   readonly connections: number;
@@ -18,11 +22,17 @@ export interface ListenerEvents {
   refused(exchange: Exchange, fault: Fault): void;
   /** A connection over the limit was turned away. */
   overflow(): void;
+  /** A client was cut before HTTP, in a PROXY header or a TLS handshake that was wrong, late or broken off. */
+  unwelcome?(step: GreetingStep): void;
   /** A handler threw; its connection was dealt with. */
   defect?(error: unknown): void;
 }
 
 const SWEEP_MS: Ms = 250;
+/** What a socket may hold of an answer before its client is waited for. */
+const HIGH_WATER_BYTES: Bytes = 2 * SLICE_BYTES;
+/** Connections that one turn of the loop may cut: when thousands are late together, others must not wait for all of them. */
+const MOST_CUT_A_TURN = 32;
 /** Connections over the limit that may be waited for at once until they have read so; further ones are closed without a word. */
 const MOST_TURNED_AWAY = 256;
 
@@ -34,14 +44,25 @@ export class Listener {
   readonly #nowMs: () => Ms;
   readonly #ofConnections: ConnectionEvents;
   readonly #connections = new Set<Connection>();
+  /** undefined: a connection begins with HTTP. */
+  readonly #greeter: Greeter | undefined;
   /** With the time at which they are cut. */
   readonly #turnedAway = new Map<Socket, Ms>();
   readonly #sweep: NodeJS.Timeout;
   readonly #overflowText: string;
   #closing: PromiseWithResolvers<void> | undefined;
 
-  /** @param overflowText the whole answer, head and body, for a connection over the limit */
-  constructor(limits: ListenerLimits, events: ListenerEvents, clock: Clock, overflowText: string) {
+  /**
+   * @param overflowText the whole answer, head and body, for a connection over the limit
+   * @param greetings    what comes before HTTP
+   */
+  constructor(
+    limits: ListenerLimits,
+    events: ListenerEvents,
+    clock: Clock,
+    overflowText: string,
+    greetings: Greetings = { proxyProtocol: false, certificates: undefined },
+  ) {
     this.#limits = limits;
     this.#events = events;
     this.#clock = clock;
@@ -59,7 +80,14 @@ export class Listener {
       },
     };
     this.#overflowText = overflowText;
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: 2 * SLICE_BYTES }, (socket) =>
+    if (greetings.proxyProtocol || greetings.certificates !== undefined) {
+      this.#greeter = new Greeter(greetings, limits.headMs, {
+        greeted: (socket, address) => this.#connect(socket, address),
+        failed: (step) => events.unwelcome?.(step),
+        left: () => this.#checkClosed(),
+      });
+    }
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true, highWaterMark: HIGH_WATER_BYTES }, (socket) =>
       this.#accept(socket),
     );
     this.#sweep = setInterval(() => this.#expire(), SWEEP_MS);
@@ -67,7 +95,12 @@ export class Listener {
   }
 
   get connections(): number {
-    return this.#connections.size;
+    return this.#connections.size + (this.#greeter?.count ?? 0);
+  }
+
+  /** For TLS handshakes from now on; connections that stand are left alone. */
+  certify(certificates: CertificateTable): void {
+    this.#greeter?.certify(certificates);
   }
 
   /** Listens on an address, or on a socket that was handed over. Rejects with the system's error. */
@@ -77,6 +110,8 @@ export class Listener {
       this.#server.listen('handle' in where ? where.handle : { ...where, backlog: 4096 }, () => {
         this.#server.off('error', reject);
         this.#server.on('error', () => {});
+        // What comes before HTTP may have to be put back into a socket: a lean one has no place for that.
+        if (this.#greeter === undefined) acceptLean(this.#server, HIGH_WATER_BYTES, (socket) => this.#accept(socket));
         const address = this.#server.address();
         resolve({ port: typeof address === 'object' && address !== null ? address.port : 0 });
       });
@@ -98,17 +133,23 @@ export class Listener {
   destroy(): void {
     this.#server.close();
     for (const socket of this.#turnedAway.keys()) socket.destroy();
+    this.#greeter?.destroy();
     for (const connection of this.#connections) connection.destroy();
     clearInterval(this.#sweep);
   }
 
   #accept(socket: Socket): void {
-    if (this.#connections.size >= this.#limits.connections) {
+    if (this.connections >= this.#limits.connections) {
       this.#events.overflow();
       this.#turnAway(socket);
       return;
     }
-    const connection = new Connection(socket, this.#limits, this.#ofConnections, this.#nowMs);
+    if (this.#greeter === undefined) this.#connect(socket, socket.remoteAddress ?? '');
+    else this.#greeter.greet(socket, this.#nowMs());
+  }
+
+  #connect(socket: Socket, address: string): void {
+    const connection = new Connection(socket, address, this.#limits, this.#ofConnections, this.#nowMs);
     this.#connections.add(connection);
     if (this.#closing !== undefined) connection.drain();
   }
@@ -116,7 +157,9 @@ export class Listener {
   // The request that is on its way must be read, or closing resets the connection and eats the answer.
   #turnAway(socket: Socket): void {
     socket.on('error', () => {});
-    if (this.#closing !== undefined || this.#turnedAway.size >= MOST_TURNED_AWAY) {
+    // The words of a full house are not TLS: a handshake for the sake of a 503 is what there is no room for.
+    const speaksTls = this.#greeter?.isSecure === true;
+    if (speaksTls || this.#closing !== undefined || this.#turnedAway.size >= MOST_TURNED_AWAY) {
       socket.destroy();
       return;
     }
@@ -128,12 +171,23 @@ export class Listener {
 
   #expire(): void {
     const now = this.#nowMs();
-    for (const connection of this.#connections) if (connection.deadlineMs < now) connection.expire();
+    this.#greeter?.expire(now);
     for (const [socket, deadlineMs] of this.#turnedAway) if (deadlineMs < now) socket.destroy();
+    const late: Connection[] = [];
+    for (const connection of this.#connections) if (connection.deadlineMs < now) late.push(connection);
+    this.#cut(late, 0);
+  }
+
+  #cut(late: readonly Connection[], from: number): void {
+    const now = this.#nowMs();
+    const to = Math.min(late.length, from + MOST_CUT_A_TURN);
+    // A client may have asked for something while it waited for its end.
+    for (let at = from; at < to; at += 1) if (late[at]!.deadlineMs < now) late[at]!.expire();
+    if (to < late.length) setImmediate(() => this.#cut(late, to));
   }
 
   #checkClosed(): void {
-    if (this.#closing === undefined || this.#connections.size > 0) return;
+    if (this.#closing === undefined || this.connections > 0) return;
     clearInterval(this.#sweep);
     this.#closing.resolve();
   }

@@ -1,5 +1,6 @@
-// A self-signed certificate for localhost and 127.0.0.1, made on the spot: no key lies in the tree and no other program is needed.
-// Promises: valid from a day before to a day after `nowMs`; its own authority. Refuses: to be of use to anyone but a test.
+// A self-signed certificate for localhost and 127.0.0.1, or for other names, made on the spot: no key lies in the tree and no other
+// program is needed. Promises: valid from a day before to a day after `nowMs`; its own authority. Refuses: to be of use to anyone but
+// a test.
 
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 
@@ -16,10 +17,11 @@ const COMMON_NAME = der(0x06, '550403');
 const ALT_NAME = der(0x06, '551d11');
 const BASIC_CONSTRAINTS = der(0x06, '551d13');
 
-export function makeCertificate(nowMs: number = Date.now()): TestCertificate {
+/** @param hosts its names, the first its subject too; always good for 127.0.0.1 as well */
+export function makeCertificate(nowMs: number = Date.now(), hosts: readonly string[] = ['localhost']): TestCertificate {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const name = der(0x30, der(0x31, der(0x30, COMMON_NAME, der(0x0c, Buffer.from('localhost')))));
-  const names = der(0x30, der(0x82, Buffer.from('localhost')), der(0x87, Buffer.from([127, 0, 0, 1])));
+  const name = der(0x30, der(0x31, der(0x30, COMMON_NAME, der(0x0c, Buffer.from(hosts[0]!)))));
+  const names = der(0x30, ...hosts.map((host) => der(0x82, Buffer.from(host))), der(0x87, Buffer.from([127, 0, 0, 1])));
   const extensions = der(
     0x30,
     der(0x30, ALT_NAME, der(0x04, names)),
@@ -41,7 +43,7 @@ export function makeCertificate(nowMs: number = Date.now()): TestCertificate {
   const base64 = der(0x30, body, ECDSA_SHA256, signature).toString('base64');
   return {
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
-    cert: `-----BEGIN CERTIFICATE-----\n${base64.replace(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`,
+    cert: `-----BEGIN CERTIFICATE-----\n${base64.match(/.{1,64}/g)!.join('\n')}\n-----END CERTIFICATE-----\n`,
   };
 }
 
