@@ -19,6 +19,8 @@ export interface PreparedHead {
   readonly upstreamStatus: string;
   /** The subset of the lines that a 304 carries (RFC 9110 §15.4.5). */
   readonly notModifiedLines: string;
+  /** Status line, lines and framing of the whole answer, as they leave; made with the first hit. */
+  whole: Buffer | undefined;
 }
 
 export interface ResponseHeaderRules {
@@ -39,7 +41,7 @@ const WRITTEN_BY_DECKLE: ReadonlySet<string> = new Set([
   'date',
 ]);
 
-const IN_NOT_MODIFIED: ReadonlySet<string> = new Set([
+export const IN_NOT_MODIFIED: ReadonlySet<string> = new Set([
   'cache-control',
   'content-location',
   'etag',
@@ -91,6 +93,7 @@ export function prepareHead(headers: HeaderList, rules: ResponseHeaderRules, res
     date,
     upstreamStatus: upstream === undefined ? '' : `${upstream}, `,
     notModifiedLines,
+    whole: undefined,
   };
 }
 

@@ -8,7 +8,7 @@ import type { Exchange } from '../wire/connection.ts';
 import { contentRange, multipartParts, parseRange, unsatisfiedRange } from '../wire/range.ts';
 import type { Reply } from '../wire/reply.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
-import { isBodiless } from '../wire/status.ts';
+import { isBodiless, statusLine } from '../wire/status.ts';
 import type { PreparedHead } from './prepared.ts';
 
 /** An answer that is there from its first byte to its last. */
@@ -42,9 +42,16 @@ export function sendWhole(x: Exchange, answer: WholeAnswer, isHead: boolean, mom
     }
     if (!isHead && isRangeAsked(asked, head) && sendRange(reply, answer, asked.get('range'), moment)) return;
   }
-  const framing = isBodiless(status) ? '' : `Content-Length: ${body.length}\r\n`;
-  const ranges = status === 200 ? 'Accept-Ranges: bytes\r\n' : '';
-  reply.whole(status, head.lines + moment + ranges + framing, isHead || framing === '' ? undefined : body);
+  if (isHead || body.length === 0) reply.whole(status, head.lines + wholeFraming(status, body) + moment, undefined);
+  else {
+    head.whole ??= Buffer.from(`${statusLine(status)}${head.lines}${wholeFraming(status, body)}`, 'latin1');
+    reply.prepared(status, head.whole, moment, body);
+  }
+}
+
+function wholeFraming(status: number, body: Buffer): string {
+  if (isBodiless(status)) return '';
+  return `${status === 200 ? 'Accept-Ranges: bytes\r\n' : ''}Content-Length: ${body.length}\r\n`;
 }
 
 // False when the whole answer is the right one after all.

@@ -6,6 +6,7 @@ import { formatPosition, parsePosition } from '../base/position.ts';
 import type { Config } from '../config/schema.ts';
 import type { Snapshot } from '../metrics/registry.ts';
 import type { LogEntry, LogRecord } from '../purge/log.ts';
+import type { Certificates, TlsMaterial } from './certificates.ts';
 
 /** A record of the purge log as JSON: positions are 48 hex digits. */
 export interface WireRecord {
@@ -23,10 +24,13 @@ export type ToChild =
       readonly config: Config;
       readonly position: string;
       readonly sockets: number;
+      readonly tls: TlsMaterial;
     }
   | { readonly kind: 'socket' }
   | { readonly kind: 'record'; readonly record: WireRecord }
   | { readonly kind: 'reopen-logs' }
+  /** Renewed ones, for handshakes from now on. */
+  | { readonly kind: 'certificates'; readonly certificates: Certificates }
   /** Say your figures now; the answer repeats the number. */
   | { readonly kind: 'figures'; readonly ask: number };
 

@@ -68,12 +68,18 @@ export async function runChild(role: Worker['role']): Promise<void> {
         break;
       case 'record': {
         const record = fromWire(message.record);
+        // What comes while the sockets do is applied too: with nothing stored, by beginning behind it.
+        if (waiting !== undefined) waiting = { ...waiting, position: formatPosition(record.position) };
         const removed = worker?.apply(record) ?? 0;
         say({ kind: 'applied', position: formatPosition(record.position), removed });
         return;
       }
       case 'reopen-logs':
         worker?.reopenLogs();
+        return;
+      case 'certificates':
+        if (waiting !== undefined) waiting = { ...waiting, tls: { ...waiting.tls, certificates: message.certificates } };
+        worker?.certify(message.certificates);
         return;
       case 'figures':
         figures(message.ask);
@@ -97,7 +103,8 @@ export async function runChild(role: Worker['role']): Promise<void> {
 async function makerOf(role: Worker['role']): Promise<(start: Start, log: Log) => Worker> {
   if (role === 'front') {
     const { createFront } = await import('./front.ts');
-    return ({ config, name }, log) => createFront(config, name, systemClock, log);
+    return ({ config, name, position, tls }, log) =>
+      createFront(config, name, parsePosition(position) as Position, tls, systemClock, log);
   }
   const { createNode } = await import('./node.ts');
   return ({ config, name, position }, log) => createNode(config, name, parsePosition(position) as Position, systemClock, log);

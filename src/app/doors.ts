@@ -5,9 +5,12 @@ import { Fault } from '../base/fault.ts';
 import type { Log } from '../base/log.ts';
 import type { Ms } from '../base/units.ts';
 import type { FrontOptions } from '../front/options.ts';
+import type { Role } from '../metrics/catalogue.ts';
 import type { RequestMeter } from '../metrics/meter.ts';
+import { cellsBy, type Registry } from '../metrics/registry.ts';
 import type { Exchange } from '../wire/connection.ts';
 import { errorBody, errorLines } from '../wire/error-reply.ts';
+import type { GreetingStep } from '../wire/greeting.ts';
 import type { ListenerEvents, ListenerLimits } from '../wire/listener.ts';
 
 export function listenerLimits(limits: FrontOptions['limits'], sendMs: Ms): ListenerLimits {
@@ -40,6 +43,18 @@ export function listenerEvents(
     },
     defect: (error) =>
       log.error({ error: error instanceof Error ? error.stack : String(error) }, 'a defect; the request got 500'),
+  };
+}
+
+/** Counts connections that were cut before HTTP. Most are scanners; a balancer that says no PROXY header is a mistake, told once. */
+export function greetingFailures(registry: Registry, role: Role, log: Log): (step: GreetingStep) => void {
+  const failures = cellsBy((greeting) => registry.cell('deckle_greeting_failures_total', { role, greeting }));
+  let told = false;
+  return (step) => {
+    failures(step).value += 1;
+    if (told || step !== 'proxy') return;
+    told = true;
+    log.warn({}, 'a connection that began without a whole PROXY header was closed (front.listen[].proxy_protocol is true there)');
   };
 }
 

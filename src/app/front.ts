@@ -4,18 +4,24 @@ import { randomBytes } from 'node:crypto';
 import { SiteTable } from '../asset/site.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
+import type { Position } from '../base/position.ts';
 import type { Config } from '../config/schema.ts';
 import { ClientReader } from '../front/client.ts';
 import { FrontStory } from '../front/handle.ts';
+import { RequestHeads } from '../front/heads.ts';
+import { HotCopies } from '../front/hot.ts';
 import { Joins } from '../front/joins.ts';
 import { NodeLink } from '../front/link.ts';
 import { Ring } from '../front/ring.ts';
 import { RequestMeter } from '../metrics/meter.ts';
 import { cellsBy, Registry } from '../metrics/registry.ts';
+import type { Certificate } from '../wire/certificate.ts';
 import { Listener } from '../wire/listener.ts';
+import { CertificateTable } from '../wire/tls.ts';
 import { createAccessWriter } from './access.ts';
+import type { TlsMaterial } from './certificates.ts';
 import { connectionsWithin, descriptorLimit } from './descriptors.ts';
-import { answerHealth, fullHouse, listenerEvents, listenerLimits } from './doors.ts';
+import { answerHealth, fullHouse, greetingFailures, listenerEvents, listenerLimits } from './doors.ts';
 import { watchLoop } from './loop.ts';
 import { frontSites } from './sites.ts';
 import { idMaker, type Worker } from './worker.ts';
@@ -23,7 +29,8 @@ import { idMaker, type Worker } from './worker.ts';
 /** Kept sockets leave before the node closes them. */
 const IDLE_SHARE = 0.5;
 
-export function createFront(config: Config, name: string, clock: Clock, log: Log): Worker {
+/** @param position where the purge log stands: what a node says from before it is no copy of ours */
+export function createFront(config: Config, name: string, position: Position, tls: TlsMaterial, clock: Clock, log: Log): Worker {
   const registry = new Registry(20_000 + config.sites.length * 100);
   const sites = frontSites(config);
   const ring = new Ring(config.nodes, config.front.balance.points);
@@ -39,6 +46,7 @@ export function createFront(config: Config, name: string, clock: Clock, log: Log
           queueMs: config.front.queue.timeout,
           connectMs: config.front.timeouts.connect,
           idleMs: config.front.limits.idle_timeout * IDLE_SHARE,
+          check: node.check,
         },
         clock,
       ),
@@ -58,17 +66,20 @@ export function createFront(config: Config, name: string, clock: Clock, log: Log
     if (stopping) return { ready: false, why: 'stopping' };
     return links.some((link) => !link.avoided) ? { ready: true, why: '' } : { ready: false, why: 'no node answers' };
   };
+  const { size, ttl } = config.front.hot;
+  const hot =
+    size === 0 || ttl === 0 ? undefined : new HotCopies({ maxBytes: size, ttlMs: ttl, position, nowMs: clock.monoMs() });
   const story = new FrontStory({
-    name,
     clock,
     sites: new SiteTable(sites),
     clients: new ClientReader(config.front.trusted_proxies, config.front.client_ip_header),
     ring,
     links,
     joins: new Joins(),
+    hot,
     retries: config.front.retries,
     timeouts: { firstByteMs: config.front.timeouts.first_byte, betweenBytesMs: config.front.timeouts.between_bytes },
-    peerLine: config.peers.secret === '' ? '' : `X-Deckle-Peer: ${config.peers.secret}\r\n`,
+    heads: new RequestHeads(name, config.peers.secret === '' ? '' : `X-Deckle-Peer: ${config.peers.secret}\r\n`),
     newId: idMaker(`${name}-${randomBytes(4).toString('hex')}`),
     internal: (x, path) => answerHealth(x, path, ready),
     retried: (node) => {
@@ -85,12 +96,17 @@ export function createFront(config: Config, name: string, clock: Clock, log: Log
   });
   const toNodes = config.nodes.reduce((sum, node) => sum + node.max_connections, 0);
   const connections = connectionsWithin(config.front.limits.connections, toNodes, descriptorLimit());
-  const newListener = () =>
+  const unwelcome = greetingFailures(registry, 'front', log);
+  const ticketKeys = Buffer.from(tls.ticketKeys, 'base64');
+  let certificates = tls.certificates;
+  const tableOf = (of: readonly Certificate[] = []) => (of.length === 0 ? undefined : new CertificateTable(of, ticketKeys));
+  const newListener = (at: number) =>
     new Listener(
       listenerLimits({ ...config.front.limits, connections }, config.front.timeouts.send),
-      listenerEvents(story, meter, log),
+      { ...listenerEvents(story, meter, log), unwelcome },
       clock,
       fullHouse('front'),
+      { proxyProtocol: config.front.listen[at]!.proxy_protocol, certificates: tableOf(certificates[at]) },
     );
   const listeners: Listener[] = [];
 
@@ -102,6 +118,9 @@ export function createFront(config: Config, name: string, clock: Clock, log: Log
     registry.gauge('deckle_node_up', { node: link.name }, () => (link.avoided ? 0 : 1));
     registry.gauge('deckle_node_keys_share', { node: link.name }, () => shares[at]!);
   }
+  registry.gauge('deckle_cache_bytes', { node: name, tier: 'hot' }, () => hot?.counts().bytes ?? 0);
+  registry.gauge('deckle_cache_objects', { node: name, tier: 'hot' }, () => hot?.counts().objects ?? 0);
+  const evictions = registry.cell('deckle_evictions_total', { node: name, tier: 'hot' });
   watchLoop(registry, name, clock);
 
   return {
@@ -109,24 +128,33 @@ export function createFront(config: Config, name: string, clock: Clock, log: Log
     role: 'front',
     listen: async (handles) => {
       if (handles.length > 0) {
-        for (const handle of handles) {
-          const listener = newListener();
+        for (const [at, handle] of handles.entries()) {
+          const listener = newListener(at);
           listeners.push(listener);
           await listener.listen({ handle });
         }
         return;
       }
-      for (const { address } of config.front.listen) {
-        const listener = newListener();
+      for (const [at, { address }] of config.front.listen.entries()) {
+        const listener = newListener(at);
         listeners.push(listener);
         await listener.listen({ host: address.host, port: address.port });
       }
     },
     ready,
-    // Fronts keep no images yet: a record is applied by knowing of it.
-    apply: () => 0,
-    snapshot: () => registry.snapshot(),
+    apply: ({ entry, position }) => hot?.apply(entry.target.key, position) ?? 0,
+    snapshot: () => {
+      evictions.value = hot?.counts().evictions ?? 0;
+      return registry.snapshot();
+    },
     reopenLogs: () => access.reopen(),
+    certify: (renewed) => {
+      certificates = renewed;
+      for (const [at, listener] of listeners.entries()) {
+        const table = tableOf(certificates[at]);
+        if (table !== undefined) listener.certify(table);
+      }
+    },
     stop: async () => {
       stopping = true;
       await Promise.all(listeners.map((listener) => listener.close()));

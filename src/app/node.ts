@@ -1,11 +1,12 @@
 // Composition of a cache node: origins, memory tier, flights, story, listener. Built in straight lines, stopped in reverse.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { variantKey } from '../answer/variant.ts';
 import { SiteTable } from '../asset/site.ts';
 import { isLoopback } from '../base/address.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
-import type { Position } from '../base/position.ts';
+import { formatPosition, type Position } from '../base/position.ts';
 import type { Reason } from '../base/reasons.ts';
 import type { Bytes } from '../base/units.ts';
 import { FillBudget } from '../cache/fill-body.ts';
@@ -15,7 +16,6 @@ import { ageSeconds } from '../cache/freshness.ts';
 import { NodeStory } from '../cache/handle.ts';
 import { Passes } from '../cache/passes.ts';
 import type { AnswerFacts } from '../cache/request.ts';
-import { variantKey } from '../cache/vary.ts';
 import type { Config } from '../config/schema.ts';
 import { STATUS_CLASSES } from '../metrics/catalogue.ts';
 import { RequestMeter } from '../metrics/meter.ts';
@@ -69,6 +69,7 @@ export function createNode(config: Config, name: string, position: Position, clo
   const denied = cellsBy((site) => registry.cell('deckle_denied_total', { site, reason: 'referer' }));
   const originBytes = cellsBy((origin) => registry.cell('deckle_origin_bytes_total', { origin }));
   let applied = position;
+  let appliedText = formatPosition(position);
   let stopping = false;
 
   const house: FlightHouse = {
@@ -103,6 +104,7 @@ export function createNode(config: Config, name: string, position: Position, clo
     house,
     isPeer,
     clientHead: { maxFields: config.front.limits.headers, maxBytes: config.front.limits.header_size },
+    position: () => appliedText,
     newId: idMaker(`${name}-${randomBytes(4).toString('hex')}`),
     internal: (x, path, peer) => {
       if (answerHealth(x, path, ready)) return true;
@@ -173,6 +175,7 @@ export function createNode(config: Config, name: string, position: Position, clo
       passes.forget(target.key);
       const removed = store?.remove(target.key) ?? 0;
       applied = record.position;
+      appliedText = formatPosition(applied);
       return removed;
     },
     snapshot: () => {
@@ -180,6 +183,7 @@ export function createNode(config: Config, name: string, position: Position, clo
       return registry.snapshot();
     },
     reopenLogs: () => access.reopen(),
+    certify: () => {},
     stop: async () => {
       stopping = true;
       await listener.close();

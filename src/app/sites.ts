@@ -35,6 +35,7 @@ function common(config: Config, site: SiteOptions, index: number): FrontSite {
     index,
     query: site.query,
     hostInKey: hostInKey(config, site),
+    requestHeaders: site.request_headers,
     guard: guardOf(site),
     deny: denyOf(site),
   };

@@ -12,6 +12,7 @@ import type { Config } from '../config/schema.ts';
 import type { NodeOptions } from '../front/options.ts';
 import { openLocalLog } from '../purge/local.ts';
 import type { PurgeLog } from '../purge/log.ts';
+import { CertificateKeeper, certificateEvents } from './certificates.ts';
 import { lockState } from './lock.ts';
 import { bindSlots, type SlotSocket, tryBind } from './sockets.ts';
 import { type Program, Supervisor } from './supervisor.ts';
@@ -60,6 +61,12 @@ export async function startSupervisor(config: Config, options: StartOptions): Pr
   }
 
   const log = createLog(config.log.level, 'supervisor');
+  let supervisor: Supervisor | undefined;
+  const certificates = await CertificateKeeper.open(
+    slots > 0 ? config.front.listen : [],
+    certificateEvents(log, (renewed) => supervisor?.certify(renewed)),
+  );
+  if (typeof certificates === 'string') return refuse(`front: ${certificates}`);
   let purgeLog: PurgeLog;
   try {
     purgeLog = await openLocalLog({
@@ -73,9 +80,21 @@ export async function startSupervisor(config: Config, options: StartOptions): Pr
   }
   undo.push(() => purgeLog.close());
 
-  const supervisor = new Supervisor(config, { ...options, nodes, slots, sockets, purgeLog, log, unlock: () => lock.release() });
+  supervisor = new Supervisor(config, {
+    ...options,
+    nodes,
+    slots,
+    sockets,
+    purgeLog,
+    certificates,
+    log,
+    unlock: () => lock.release(),
+  });
   const problem = await supervisor.begin();
-  if (problem === undefined) return { kind: 'started', supervisor };
+  if (problem === undefined) {
+    certificates.watch();
+    return { kind: 'started', supervisor };
+  }
   // From here on all that was taken is the supervisor's to let go of.
   await supervisor.stop();
   return { kind: 'refused', why: problem };

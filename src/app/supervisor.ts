@@ -13,6 +13,7 @@ import type { Config } from '../config/schema.ts';
 import type { NodeOptions } from '../front/options.ts';
 import { mergeSnapshots, Registry, type Snapshot } from '../metrics/registry.ts';
 import type { PurgeLog } from '../purge/log.ts';
+import type { CertificateKeeper, Certificates, TlsMaterial } from './certificates.ts';
 import { tell, toWire } from './channel.ts';
 import { type CrewHouse, Member } from './crew.ts';
 import { Purger } from './purger.ts';
@@ -34,12 +35,15 @@ export interface SupervisorParts extends Program {
   /** For each address of front.listen, a socket per slot. */
   readonly sockets: readonly (readonly SlotSocket[])[];
   readonly purgeLog: PurgeLog;
+  readonly certificates: CertificateKeeper;
   readonly log: Log;
   readonly unlock: () => void;
 }
 
 /** Nodes and fronts must be up within this after their start, or the start as a whole has failed. */
 const START_MS: Ms = 20_000;
+
+const NO_TLS: TlsMaterial = { certificates: [], ticketKeys: '' };
 
 /** What a look at the figures waits for a process that is busy. */
 const FRESH_MS: Ms = 500;
@@ -48,6 +52,7 @@ export class Supervisor {
   readonly #config: Config;
   readonly #sockets: readonly (readonly SlotSocket[])[];
   readonly #purgeLog: PurgeLog;
+  readonly #certificates: CertificateKeeper;
   readonly #log: Log;
   readonly #unlock: () => void;
   readonly #members: readonly Member[];
@@ -63,6 +68,7 @@ export class Supervisor {
     this.#config = config;
     this.#sockets = sockets;
     this.#purgeLog = purgeLog;
+    this.#certificates = parts.certificates;
     this.#log = log;
     this.#unlock = parts.unlock;
     const house = this.#house(parts);
@@ -122,7 +128,14 @@ export class Supervisor {
     for (const member of this.#members) if (member.child !== undefined) tell(member.child, { kind: 'reopen-logs' });
   }
 
+  /** Renewed certificates, for every front that is there; one that comes later gets them with its first word. */
+  certify(certificates: Certificates): void {
+    for (const { plan, child } of this.#members)
+      if (plan.role === 'front' && child !== undefined) tell(child, { kind: 'certificates', certificates });
+  }
+
   async #stop(): Promise<void> {
+    this.#certificates.close();
     for (const sockets of this.#sockets) for (const socket of sockets) socket.close();
     const kill = setTimeout(() => this.kill(), this.#config.stop_timeout);
     for (const role of ['front', 'node'] as const) {
@@ -212,7 +225,9 @@ export class Supervisor {
     const child = member.child!;
     const { name, role } = member.plan;
     const position = formatPosition(this.#purgeLog.tail());
-    tell(child, { kind: 'start', role, name, config: this.#config, position, sockets: handles.length });
+    // A node has no business with keys.
+    const tls = role === 'front' ? this.#certificates.material : NO_TLS;
+    tell(child, { kind: 'start', role, name, config: this.#config, position, sockets: handles.length, tls });
     for (const handle of handles) tell(child, { kind: 'socket' }, handle);
     member.position = position;
   }

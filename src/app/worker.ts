@@ -2,6 +2,7 @@
 
 import type { Snapshot } from '../metrics/registry.ts';
 import type { LogRecord } from '../purge/log.ts';
+import type { Certificates } from './certificates.ts';
 
 export interface Worker {
   /** `front-1` or the node's name: as in metrics, logs and answers to purges. */
@@ -14,6 +15,8 @@ export interface Worker {
   apply(record: LogRecord): number | null;
   snapshot(): Snapshot;
   reopenLogs(): void;
+  /** Certificates for TLS handshakes from now on; nothing where no TLS is spoken. */
+  certify(certificates: Certificates): void;
   /** Stops accepting and resolves when what was in flight has ended. */
   stop(): Promise<void>;
   /** Ends everything at once. */

@@ -40,6 +40,7 @@ export const REASONS = {
   purged: 'a purge came while it was fetched',
   'tier-off': 'the node has no memory tier and no disk tier',
   // how a stored answer was used
+  hot: "a copy in the front's own memory",
   grace: 'stale, within grace.healthy; refreshed behind',
   'stale-wait': 'stale, its revalidation took longer than stale_wait',
   'stale-if-error': 'stale, the origin failed',

@@ -21,11 +21,12 @@ function momentLines(r: NodeRequest, head: PreparedHead, node: string, age: numb
 
 /**
  * Sends a stored answer.
- * @param age whole seconds
+ * @param age  whole seconds
+ * @param copy what a front of ours is told beside: a field line, or ''
  */
-export function deliverStored(r: NodeRequest, answer: Answer, node: string, age: number, outcome: Outcome): void {
+export function deliverStored(r: NodeRequest, answer: Answer, node: string, age: number, outcome: Outcome, copy: string): void {
   const { head } = answer.facts;
-  sendWhole(r.x, { status: answer.status, head, body: answer.body }, r.isHead, momentLines(r, head, node, age, outcome));
+  sendWhole(r.x, { status: answer.status, head, body: answer.body }, r.isHead, momentLines(r, head, node, age, outcome) + copy);
 }
 
 /** Streams a flight's body to one client as it comes in. */

@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Ask, HandClock, jpeg, ScriptedOrigin, until } from '../../test/support/cache-house.ts';
+import { variantKey } from '../answer/variant.ts';
 import { MemoryTier } from '../store/memory.ts';
 import { Reply, type ReplyEnd } from '../wire/reply.ts';
 import { HeadScanner } from '../wire/scanner.ts';
@@ -16,7 +17,6 @@ import type { FlightHouse, FlightNews, FlightOrder, FlightWaiter } from './fligh
 import { Flights } from './flights.ts';
 import { Passes } from './passes.ts';
 import type { AnswerFacts, CacheSiteRules, NodeRequest } from './request.ts';
-import { variantKey } from './vary.ts';
 
 const KB = 1024;
 const SOCKET_ROOM = 16 * KB;
@@ -24,6 +24,7 @@ const SOCKET_ROOM = 16 * KB;
 /** A socket of which the test takes the bytes when it likes. */
 class PlayedSocket {
   readonly written: Buffer[] = [];
+  readonly writableHighWaterMark = 128 * KB;
   queued = 0;
   destroyed = false;
 

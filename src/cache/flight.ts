@@ -6,6 +6,7 @@
 // take nothing and a least rate of their own.
 
 import { type PreparedHead, prepareHead } from '../answer/prepared.ts';
+import { variantKey, varyNames } from '../answer/variant.ts';
 import { Fault } from '../base/fault.ts';
 import type { Position } from '../base/position.ts';
 import type { Reason } from '../base/reasons.ts';
@@ -21,7 +22,7 @@ import { ageFieldSeconds, ageSeconds, type FetchTimes, type Freshness, storabili
 import { LeastRate } from './least-rate.ts';
 import { type FillPlan, keepLimit, passPlan, planFill } from './plan.ts';
 import type { Answer } from './request.ts';
-import { confirms, updatedHeaders, variantKey, varyNames } from './vary.ts';
+import { confirms, updatedHeaders } from './vary.ts';
 
 const RATE_WINDOW_MS: Ms = 15_000;
 /** An origin that sends less than this while it is waited for is too slow: a fill must end. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeadScanner } from '../wire/scanner.ts';
-import { forwardedFields, isPersonal, ownFields } from './forward.ts';
+import { forwardedFields, ownFields } from './forward.ts';
 
 function head(...lines: readonly string[]): HeadScanner {
   const scanner = new HeadScanner('request', { maxBytes: 8192, maxFields: 50 });
@@ -27,16 +27,6 @@ test('what would change the meaning of the fill is not sent on even when a site 
   const asked = head('Range: bytes=0-1', 'If-None-Match: "x"', 'If-Range: "x"', 'X-Forwarded-For: 6.6.6.6', 'Accept: a/b');
   const names = ['range', 'if-none-match', 'if-range', 'x-forwarded-for', 'accept'];
   assert.deepEqual(forwardedFields(asked, names), [['accept', 'a/b']]);
-});
-
-test('personal: credentials that are sent on, and only those', () => {
-  const both = head('Authorization: Basic x', 'Cookie: a=1');
-  assert.equal(isPersonal(both, ['accept']), false);
-  assert.equal(isPersonal(both, ['authorization']), true);
-  assert.equal(isPersonal(both, ['cookie']), true);
-  assert.equal(isPersonal(both, ['*']), true);
-  assert.equal(isPersonal(head('Cookie: a=1'), ['*']), false, 'a cookie is never part of *');
-  assert.equal(isPersonal(head(), ['authorization', 'cookie', '*']), false);
 });
 
 test('our own fields: appended to what came, never in its place', () => {

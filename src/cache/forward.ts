@@ -47,16 +47,6 @@ function mayPass(name: string): boolean {
   return !WITHHELD.has(name) && !WITHHELD_PREFIXES.some((prefix) => name.startsWith(prefix));
 }
 
-/** Whether the client's credentials are sent on, so that the answer is for this client alone (RFC 9111 §3.5). */
-export function isPersonal(head: HeadScanner, names: readonly string[]): boolean {
-  for (const name of names) {
-    if (name === 'authorization' || name === 'cookie') {
-      if (head.find(name) !== undefined) return true;
-    } else if (name === '*' && head.find('authorization') !== undefined) return true;
-  }
-  return false;
-}
-
 export interface Passage {
   readonly forwardedFor: string;
   readonly requestId: string;

@@ -4,6 +4,7 @@
 // cannot be read (it is then 0). Authorization needs no rule here: what was asked with a client's credentials is never kept
 // (flight.ts).
 
+import { varyNames } from '../answer/variant.ts';
 import type { Reason } from '../base/reasons.ts';
 import type { Ms, WallMs } from '../base/units.ts';
 import type { OriginHead } from '../origin/origin.ts';
@@ -11,7 +12,6 @@ import { type CacheControl, deltaSeconds, MOST_SECONDS, parseCacheControl } from
 import { parseHttpDate } from '../wire/date.ts';
 import { firstValue, type HeaderList, joinedValue } from '../wire/headers.ts';
 import { targetedControl } from '../wire/targeted.ts';
-import { varyNames } from './vary.ts';
 
 /** The part of a site's rules that this file reads. */
 export interface LifetimeRules {

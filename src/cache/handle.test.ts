@@ -700,6 +700,34 @@ test('response_headers: removed, replaced, added; on hits too', async () => {
   assert.equal(hit.headers.get('x-kept'), '1');
 });
 
+test('a front is told how long it may keep a copy, and from where in the purge log: of fresh 200s out of the store only', async () => {
+  const h = await house({ peer: true });
+  const said = async (path: string, headers = {}) => (await h.get(path, { headers })).headers.get('x-deckle-copy');
+  const miss = await h.fill('/a.jpg', { body: IMAGE, headers: TAGGED });
+  assert.equal(miss.headers.get('x-deckle-copy'), undefined);
+  h.clock.advance(13_000);
+  assert.equal(await said('/a.jpg'), `47000 ${'0'.repeat(48)}`);
+  await h.fill('/gone.jpg', { status: 404, body: 'gone' });
+  assert.equal(await said('/gone.jpg'), undefined);
+  h.clock.advance(47_000);
+  assert.equal(await said('/a.jpg'), undefined, 'stale');
+  (await h.origin.next()).answer({ status: 304, body: '' });
+});
+
+test('a client that is no front of ours is told nothing of copies', async () => {
+  const h = await house();
+  await h.fill('/a.jpg', { body: IMAGE, headers: TAGGED });
+  assert.equal((await h.get('/a.jpg')).headers.get('x-deckle-copy'), undefined);
+});
+
+test('what is fetched with credentials that the site sends on is never for a copy', async () => {
+  const h = await house({ peer: true, rules: { request_headers: ['authorization'] } });
+  await h.fill('/a.jpg', { body: IMAGE, headers: TAGGED });
+  const client = h.ask('/a.jpg', { headers: { Authorization: 'Basic x' } });
+  (await h.origin.next()).answer({ body: IMAGE, headers: TAGGED });
+  assert.equal((await client.done()).headers.get('x-deckle-copy'), undefined);
+});
+
 test('what reaches the origin: the way, honestly, and nothing that a client made up', async () => {
   const h = await house({ rules: { request_headers: ['*'] } });
   const client = h.ask('/a.jpg', {

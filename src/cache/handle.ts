@@ -2,7 +2,9 @@
 // wire → site → guard (who is not a front of ours) → key → store → judge → fresh | stale | expired | absent | pass → deliver.
 // The sentences stand in the files it imports; nothing is decided here that is not a step of that list.
 
-import { type Asked, readAsked } from '../asset/asked.ts';
+import { copyLine } from '../answer/copy-word.ts';
+import { isPersonal } from '../answer/personal.ts';
+import { type Asked, AskedReader } from '../asset/asked.ts';
 import { keptQuery, originTarget, sourceKey } from '../asset/key.ts';
 import type { SiteTable } from '../asset/site.ts';
 import type { Clock } from '../base/clock.ts';
@@ -10,6 +12,7 @@ import { Fault } from '../base/fault.ts';
 import type { Reason } from '../base/reasons.ts';
 import type { Ms } from '../base/units.ts';
 import { sendDenial } from '../guard/denial.ts';
+import { RefererVerdicts } from '../guard/verdicts.ts';
 import type { Result } from '../metrics/catalogue.ts';
 import { resultOf } from '../metrics/meter.ts';
 import type { Tier } from '../store/store.ts';
@@ -21,10 +24,11 @@ import { deliverStored, FlightDelivery } from './deliver.ts';
 import type { Flight } from './flight.ts';
 import type { FlightHouse, FlightNews, FlightWaiter } from './flight-contract.ts';
 import type { Flights } from './flights.ts';
-import { forwardedFields, isPersonal, ownFields } from './forward.ts';
+import { forwardedFields, ownFields } from './forward.ts';
 import { ageSeconds } from './freshness.ts';
 import { judge } from './judge.ts';
 import type { Passes } from './passes.ts';
+import { sayProcessing } from './processing.ts';
 import type { Answer, AnswerFacts, NodeRequest, NodeSite, Outcome } from './request.ts';
 import { conditionalHeaders } from './vary.ts';
 
@@ -41,6 +45,8 @@ export interface NodeParts {
   isPeer(x: Exchange): boolean;
   /** What a head may be that comes from a client: a front of ours adds lines to it, and the listener leaves room for these. */
   readonly clientHead: HeadLimits;
+  /** Where this node stands in the purge log, as text. */
+  position(): string;
   newId(): string;
   /** Paths below `/-/`; false when it is none of ours. */
   internal(x: Exchange, path: string, peer: boolean): boolean;
@@ -66,6 +72,9 @@ const MOST_LOOKS = 3;
 export class NodeStory {
   readonly #parts: NodeParts;
 
+  readonly #asked = new AskedReader();
+  readonly #verdicts = new RefererVerdicts();
+
   constructor(parts: NodeParts) {
     this.#parts = parts;
   }
@@ -89,7 +98,7 @@ export class NodeStory {
       x.reply.closeAfter();
       return this.#refuse(x, note, new Fault('DECKLE_HEADERS_TOO_LARGE'), isHead);
     }
-    const asked = readAsked(x.head);
+    const asked = this.#asked.read(x.head);
     if (asked instanceof Fault) return this.#refuse(x, note, asked, isHead);
     if (asked.path.startsWith('/-/') && parts.internal(x, asked.path, peer)) return;
 
@@ -98,7 +107,7 @@ export class NodeStory {
     note.site = site.index;
     if (x.head.method !== 'GET' && !isHead) return this.#refuse(x, note, new Fault('DECKLE_METHOD_NOT_ALLOWED'), isHead);
 
-    if (!peer && site.guard.check(x.head.get('referer')) !== 'allowed') {
+    if (!peer && this.#verdicts.of(x.head, site.guard) !== 'allowed') {
       note.result = 'denied';
       note.reason = 'referer';
       parts.denied(site.index);
@@ -147,11 +156,14 @@ export class NodeStory {
     const verdict = judge(freshness, r.site.rules.grace, nowMs);
     switch (verdict.kind) {
       case 'fresh':
-        return this.#serve(r, note, stored, {
-          result: 'memory',
-          status: `hit; ttl=${seconds(verdict.ttlMs)}`,
-          reason: undefined,
-        });
+        return this.#serve(
+          r,
+          note,
+          stored,
+          { result: 'memory', status: `hit; ttl=${seconds(verdict.ttlMs)}`, reason: undefined },
+          // A front of ours may keep a copy for as long as this is fresh.
+          r.peer && stored.status === 200 ? copyLine(verdict.ttlMs, parts.position()) : '',
+        );
       case 'stale':
         this.#refresh(r, stored);
         return this.#serve(r, note, stored, { result: 'stale', status: `hit; ttl=${-seconds(verdict.overMs)}`, reason: 'grace' });
@@ -171,11 +183,11 @@ export class NodeStory {
     return looks >= MOST_LOOKS || passes.why(r.sourceKey, clock.monoMs()) !== undefined;
   }
 
-  #serve(r: NodeRequest, note: NodeNote, stored: Answer, outcome: Outcome): void {
+  #serve(r: NodeRequest, note: NodeNote, stored: Answer, outcome: Outcome, copy = ''): void {
     note.result = outcome.result;
     note.reason = outcome.reason;
     const age = ageSeconds(stored.facts.freshness, this.#parts.clock.wallMs());
-    deliverStored(r, stored, this.#parts.name, age, outcome);
+    deliverStored(r, stored, this.#parts.name, age, outcome, copy);
   }
 
   // One refresh behind per variant; nobody waits for it.
@@ -193,11 +205,15 @@ export class NodeStory {
     const fields = sentFields(r);
     const joined = alone ? undefined : flights.find(r.sourceKey, fields);
     let timer: NodeJS.Timeout | undefined;
+    let quiet: (() => void) | undefined;
+    let landed = false;
     let flight: Flight | undefined = joined;
     const waiter: FlightWaiter = {
       fields,
       news: (news) => {
+        landed = true;
         clearTimeout(timer);
+        quiet?.();
         r.x.reply.onGone = undefined;
         this.#land(r, note, trip, { news, flight: flight!, joined: joined !== undefined });
       },
@@ -205,12 +221,16 @@ export class NodeStory {
     // The wait may end early: the client is gone, or stale is served (stale_wait).
     r.x.reply.onGone = () => {
       clearTimeout(timer);
+      quiet?.();
       flight?.abandon(waiter);
     };
     if (flight === undefined) flight = flights.start(this.#order(r, fields, old, alone), house, waiter);
     else flight.wait(waiter);
-    if (old?.usable !== true || r.x.reply.started || r.x.reply.ended) return;
+    if (landed || r.x.reply.ended) return;
+    if (r.peer) quiet = sayProcessing(r.x.reply);
+    if (old?.usable !== true) return;
     timer = setTimeout(() => {
+      quiet?.();
       flight?.leave(waiter);
       r.x.reply.onGone = undefined;
       this.#serveOld(r, note, old, 'fwd=stale', 'stale-wait');

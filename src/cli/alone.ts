@@ -1,6 +1,7 @@
 // `deckle front [NAME]` and `deckle node NAME`: one process alone, for containers. It opens admin.listen itself.
 
 import { createAdminServer } from '../admin/server.ts';
+import { CertificateKeeper, certificateEvents } from '../app/certificates.ts';
 import { createFront } from '../app/front.ts';
 import { createNode } from '../app/node.ts';
 import { bindProblem } from '../app/sockets.ts';
@@ -12,7 +13,7 @@ import { createLog } from '../base/log.ts';
 import type { Position } from '../base/position.ts';
 import type { Config } from '../config/schema.ts';
 import { type Command, configFor, type Io, misused, readArguments } from './command.ts';
-import { collectSignals } from './start.ts';
+import { collectSignals, urlOf } from './start.ts';
 
 const OPTIONS = { config: { type: 'string', short: 'c' } } as const;
 
@@ -45,7 +46,7 @@ async function run(role: 'front' | 'node', argv: readonly string[], io: Io): Pro
   const [name = role === 'front' ? 'front-1' : undefined, more] = parsed.positionals;
   if (name === undefined) return misused(role, 'which one? Give the name of a node', io);
   if (more !== undefined) return misused(role, `unexpected ${more}`, io);
-  const loaded = configFor(parsed.values.config, io);
+  const loaded = configFor(parsed.values.config, io, role === 'front' ? 'read' : 'leave');
   if (loaded === undefined) return 1;
   const { config } = loaded;
   if (role === 'node' && !config.nodes.some((node) => node.name === name)) {
@@ -55,8 +56,19 @@ async function run(role: 'front' | 'node', argv: readonly string[], io: Io): Pro
   const signals = collectSignals();
   const log = createLog(config.log.level, name);
   let worker: Worker;
+  const certificates = await CertificateKeeper.open(
+    role === 'front' ? config.front.listen : [],
+    certificateEvents(log, (renewed) => worker.certify(renewed)),
+  );
+  if (typeof certificates === 'string') {
+    io.err(`deckle: ${name}: ${certificates}\n`);
+    return 1;
+  }
   try {
-    worker = role === 'front' ? createFront(config, name, systemClock, log) : createNode(config, name, NO_LOG, systemClock, log);
+    worker =
+      role === 'front'
+        ? createFront(config, name, NO_LOG, certificates.material, systemClock, log)
+        : createNode(config, name, NO_LOG, systemClock, log);
   } catch (error) {
     io.err(`deckle: ${name}: ${(error as Error).message}\n`);
     return 1;
@@ -76,9 +88,10 @@ async function run(role: 'front' | 'node', argv: readonly string[], io: Io): Pro
     worker.kill();
     process.exit(1);
   }
-  const listens = role === 'front' ? config.front.listen.map((each) => each.address) : [address];
+  certificates.watch();
+  const listens = role === 'front' ? config.front.listen : [{ address, tls: [] }];
   io.out(
-    `${name} on ${listens.map((each) => `http://${addressText(each)}`).join(' ')}, figures on http://${addressText(config.admin.listen)}\n`,
+    `${name} on ${listens.map((each) => urlOf(addressText(each.address), each.tls)).join(' ')}, figures on http://${addressText(config.admin.listen)}\n`,
   );
 
   for (;;) {

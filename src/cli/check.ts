@@ -1,5 +1,5 @@
 // `deckle check`: whether the config would be taken, and what would be in force.
-// Promises: reads the config and the files that it refers to with ${file:…}, changes nothing; exit code 0 taken, 1 refused, 2 wrong usage;
+// Promises: reads the config, the files that it refers to with ${file:…} and the certificates, changes nothing; exit code 0 taken, 1 refused, 2 wrong usage;
 // problems go to standard error one a line, or with --json to standard output as data.
 
 import { notInEffect } from '../config/effect.ts';

@@ -40,9 +40,16 @@ export function misused(name: string, what: string, io: Io): number {
   return 2;
 }
 
-/** The config, or undefined after its problems were printed. */
-export function configFor(file: string | undefined, io: Io): { readonly config: Config; readonly file: string } | undefined {
-  const result = loadConfig(file, io);
+/**
+ * The config, or undefined after its problems were printed.
+ * @param certificates `leave` where no front is run: the keys may be for other users' eyes only
+ */
+export function configFor(
+  file: string | undefined,
+  io: Io,
+  certificates: 'read' | 'leave',
+): { readonly config: Config; readonly file: string } | undefined {
+  const result = loadConfig(file, { ...io, certificates });
   if (result.ok) {
     for (const warning of result.warnings) io.err(`${problemText(warning)} (a warning)\n`);
     return { config: result.config, file: result.file };

@@ -55,7 +55,7 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
   if (positionals.length === 0 && wanted.prefix === '' && wanted.tags.length + wanted.hosts.length === 0 && !wanted.all) {
     return misused('purge', 'nothing to purge: name a URL', io);
   }
-  const loaded = configFor(values.config, io);
+  const loaded = configFor(values.config, io, 'leave');
   if (loaded === undefined) return 1;
   const { listen, token } = loaded.config.admin;
   const host = isWildcard(listen.host) ? '127.0.0.1' : listen.host;

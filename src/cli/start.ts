@@ -34,7 +34,7 @@ async function run(argv: readonly string[], io: Io, program: string): Promise<nu
   const parsed = readArguments(argv, OPTIONS);
   if (typeof parsed === 'string') return misused('start', parsed, io);
   if (parsed.positionals.length > 0) return misused('start', `unexpected ${parsed.positionals[0]}`, io);
-  const loaded = configFor(parsed.values.config, io);
+  const loaded = configFor(parsed.values.config, io, parsed.values['no-front'] === true ? 'leave' : 'read');
   if (loaded === undefined) return 1;
   const { config } = loaded;
 
@@ -67,13 +67,18 @@ async function run(argv: readonly string[], io: Io, program: string): Promise<nu
 
 function banner(config: Config, withFront: boolean): string {
   const lines: string[] = [];
-  const addresses = withFront ? config.front.listen.map(({ address }) => `http://${reachable(address)}`) : [];
+  const addresses = withFront ? config.front.listen.map(({ address, tls }) => urlOf(reachable(address), tls)) : [];
   if (addresses.length > 0) lines.push(`images    ${addresses.join(' ')}`);
   lines.push(`dashboard http://${reachable(config.admin.listen)}`);
   if (addresses[0] !== undefined) for (const path of samplePaths(config)) lines.push(`try       ${addresses[0]}${path}`);
   const later = notInEffect(config).map((line) => line.split(' (', 1)[0]);
   if (later.length > 0) lines.push(`note      ${later.join('; ')}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** What a browser would be told. */
+export function urlOf(address: string, tls: readonly unknown[]): string {
+  return `${tls.length > 0 ? 'https' : 'http'}://${address}`;
 }
 
 function reachable(address: { readonly host: string; readonly port: number }): string {

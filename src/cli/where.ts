@@ -31,7 +31,7 @@ async function run(argv: readonly string[], io: Io): Promise<number> {
   if (typeof parsed === 'string') return misused('where', parsed, io);
   const [url, more] = parsed.positionals;
   if (url === undefined || more !== undefined) return misused('where', 'expected one URL', io);
-  const loaded = configFor(parsed.values.config, io);
+  const loaded = configFor(parsed.values.config, io, 'leave');
   if (loaded === undefined) return 1;
   const { config } = loaded;
   const full = url.startsWith('/') ? `http://${parsed.values.host ?? 'localhost'}${url}` : url;

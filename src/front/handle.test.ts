@@ -5,15 +5,18 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type BadOrigin, startBadOrigin } from '../../test/support/bad-origin.ts';
+import { openRaw, parseAnswers } from '../../test/support/raw.ts';
 import { SiteTable } from '../asset/site.ts';
 import { systemClock } from '../base/clock.ts';
 import { compileReferers } from '../guard/referer.ts';
 import { Listener } from '../wire/listener.ts';
 import { ClientReader } from './client.ts';
-import { type FrontNote, type FrontSite, FrontStory } from './handle.ts';
+import { type FrontSite, FrontStory } from './handle.ts';
+import { RequestHeads } from './heads.ts';
 import { Joins } from './joins.ts';
 import { type LinkOptions, NodeLink } from './link.ts';
-import type { RelayTimeouts } from './relay.ts';
+import type { AnswerTimes } from './node-socket.ts';
+import type { FrontNote } from './note.ts';
 import { Ring } from './ring.ts';
 
 type Act = (socket: Socket, head: string) => void;
@@ -21,7 +24,7 @@ type Act = (socket: Socket, head: string) => void;
 interface HouseOptions {
   readonly link?: Partial<LinkOptions>;
   readonly retries?: number;
-  readonly timeouts?: RelayTimeouts;
+  readonly timeouts?: AnswerTimes;
   readonly trusted?: readonly string[];
   readonly deny?: FrontSite['deny'];
 }
@@ -64,7 +67,12 @@ async function house(t: TestContext, acts: readonly Act[], options: HouseOptions
   );
   const guarded = compileReferers({ allow: ['none', 'good.example'], serverNames: [] });
   assert.ok(guarded.ok);
-  const base = { query: 'ignore', hostInKey: false, deny: options.deny ?? { status: 403, redirect: undefined } } as const;
+  const base = {
+    query: 'ignore',
+    hostInKey: false,
+    requestHeaders: [],
+    deny: options.deny ?? { status: 403, redirect: undefined },
+  } as const;
   const open = compileReferers({ allow: [], serverNames: [] });
   assert.ok(open.ok);
   const sites: readonly FrontSite[] = [
@@ -77,16 +85,16 @@ async function house(t: TestContext, acts: readonly Act[], options: HouseOptions
   const joins = new Joins();
   let ids = 0;
   const story = new FrontStory({
-    name: 'front-1',
     clock: systemClock,
     sites: new SiteTable(sites),
     clients: new ClientReader(options.trusted ?? [], 'X-Forwarded-For'),
     ring,
     links,
     joins,
+    hot: undefined,
     retries: options.retries ?? 3,
     timeouts: options.timeouts ?? { firstByteMs: 10_000, betweenBytesMs: 10_000 },
-    peerLine: 'X-Deckle-Peer: s3cret\r\n',
+    heads: new RequestHeads('front-1', 'X-Deckle-Peer: s3cret\r\n'),
     newId: () => {
       ids += 1;
       return `id-${ids}`;
@@ -319,6 +327,50 @@ test('many requests sent at once are answered in order', async (t) => {
   assert.deepEqual(bodies, wanted);
 });
 
+test('no answer gets bytes of another, however slowly the clients read', async (t) => {
+  // Many that come in one read, then some of many reads: together more than the kernel takes for a client that reads nothing.
+  const each = 220;
+  const bodyOf = (name: number): Buffer => Buffer.alloc(name % each < 200 ? 50_000 : 1_000_000, `body ${name};`);
+  const { port, links } = await house(t, [
+    (socket, head) => {
+      const name = Number(/\/(\d+)/.exec(head)![1]);
+      const body = bodyOf(name);
+      const framing = name % 3 === 0 ? 'Transfer-Encoding: chunked' : `Content-Length: ${body.length}`;
+      socket.cork();
+      socket.write(`${OK}${framing}\r\n\r\n${name % 3 === 0 ? `${body.length.toString(16)}\r\n` : ''}`);
+      socket.write(body);
+      if (name % 3 === 0) socket.write('\r\n0\r\n\r\n');
+      socket.uncork();
+    },
+  ]);
+  const readers = await Promise.all(
+    [0, 1].map(async (at) => {
+      const names = Array.from({ length: each }, (_, nth) => at * each + nth);
+      const client = await openRaw(port, { paused: true });
+      client.send(names.map((name) => `GET /${name} HTTP/1.1\r\nHost: img.example\r\n\r\n`).join(''));
+      return { client, names };
+    }),
+  );
+  await until(() => links[0]!.inFlight > 0);
+  // Until every client's socket is full and the relays have paused.
+  for (let turn = 0; turn < 1_000; turn += 1) await new Promise(setImmediate);
+  for (const { client, names } of readers) {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    client.socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      client.socket.pause();
+      setImmediate(() => client.socket.resume());
+    });
+    const wanted = names.reduce((sum, name) => sum + bodyOf(name).length, 0);
+    const answers = () => parseAnswers(Buffer.concat(chunks), false).filter(({ whole }) => whole);
+    await until(() => bytes > wanted && answers().length === names.length);
+    for (const [at, { body }] of answers().entries()) assert.ok(body.equals(bodyOf(names[at]!)), `body ${names[at]}`);
+    client.close();
+  }
+});
+
 test('the head does not wait for a body whose first bytes are no data yet', async (t) => {
   const rest = Promise.withResolvers<() => void>();
   const { port } = await house(t, [
@@ -415,6 +467,81 @@ test('an answer that breaks off is cut for the client, never ended', async (t) =
   }
 });
 
+const TAGGED = 'ETag: "1"\r\nContent-Length: 10\r\n';
+const BODY = '0123456789';
+
+/** Answers the first bytes of BODY and breaks off; a question for the rest by `rest`. */
+function breaking(rest: (socket: Socket, first: number) => void, first = `${OK}${TAGGED}\r\n${BODY.slice(0, 4)}`): Act {
+  return (socket, head) => {
+    const range = /\r\nRange: bytes=(\d+)-9\r\nIf-Range: "1"\r\n/.exec(head);
+    if (range === null) socket.end(first, 'latin1');
+    else rest(socket, Number(range[1]));
+  };
+}
+
+function partOf(first: number, last = 9, tag = '"1"'): string {
+  const body = BODY.slice(first, last + 1);
+  return `HTTP/1.1 206 Partial Content\r\nETag: ${tag}\r\nContent-Range: bytes ${first}-9/10\r\nContent-Length: ${10 - first}\r\n\r\n${body}`;
+}
+
+test('an answer that breaks off is finished from the next node, and from the one after that', async (t) => {
+  const acts = [
+    breaking((socket, first) => socket.end(partOf(first, first + 1), 'latin1')),
+    breaking((socket, first) => socket.end(partOf(first, first + 1), 'latin1')),
+    breaking((socket, first) => socket.end(partOf(first), 'latin1')),
+  ];
+  let nth = 0;
+  const inTurn: Act = (socket, head) => acts[nth++]!(socket, head);
+  const { port, records, retried, nodes } = await house(t, [inTurn, inTurn, inTurn]);
+  const lines = 'If-None-Match: "0"\r\nIf-Modified-Since: Mon, 01 Jan 2024 00:00:00 GMT\r\nIf-Match: *\r\n';
+  const got = await get(port, '/a.jpg', lines);
+  assert.equal(got.status, 200);
+  assert.equal(got.body, BODY);
+  const [{ note, clean }] = records as [Recorded];
+  assert.deepEqual([note.tries, note.reason, clean], [3, undefined, true]);
+  assert.equal(retried.length, 2);
+  const asked = nodes.flatMap((node) => node.heads).filter((head) => /\r\nRange: /.test(head));
+  assert.equal(asked.length, 2);
+  assert.ok(
+    asked.every((head) => !/\r\nIf-(?:None-Match|Modified-Since|Match)/.test(head)),
+    'no other condition goes with it',
+  );
+});
+
+test('a range that breaks off is finished, also for a client that asked on a condition of its own', async (t) => {
+  let nth = 0;
+  const inTurn: Act = (socket, head) => {
+    nth += 1;
+    if (nth > 1) return breaking((to, first) => to.end(partOf(first), 'latin1'))(socket, head);
+    socket.end(`HTTP/1.1 206 P\r\nETag: "1"\r\nContent-Range: bytes 3-9/10\r\nContent-Length: 7\r\n\r\n${BODY.slice(3, 5)}`);
+  };
+  const { port, nodes } = await house(t, [inTurn, inTurn]);
+  const got = await get(port, '/a.jpg', 'Range: bytes=3-\r\nIf-Range: "1"\r\n');
+  assert.deepEqual([got.status, got.body], [206, BODY.slice(3)]);
+  const second = nodes.flatMap((node) => node.heads).find((head) => head.includes('bytes=5-9'))!;
+  assert.equal([...second.matchAll(/\r\n(?:If-)?Range: /g)].length, 2);
+});
+
+/** What the next node says for the rest that is not the rest, or not all of it. */
+const WRONG_RESTS: readonly [name: string, rest: (socket: Socket, first: number) => void][] = [
+  ['the whole again', (socket) => socket.end(`${OK}${TAGGED}\r\n${BODY}`)],
+  ['of another body', (socket, first) => socket.end(partOf(first, 9, '"2"'))],
+  ['from elsewhere', (socket, first) => socket.end(partOf(first - 1))],
+  ['an error', (socket) => socket.end('HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\nno')],
+  ['a reset', (socket) => socket.resetAndDestroy()],
+];
+
+for (const [name, rest] of WRONG_RESTS) {
+  test(`the rest of an answer is not what was asked for, the client is cut: ${name}`, async (t) => {
+    const act = breaking(rest);
+    const { port, records, links } = await house(t, [act, act], { retries: 1 });
+    const got = await get(port);
+    assert.equal(got.body, BODY.slice(0, 4));
+    assert.deepEqual([records[0]!.note.result, records[0]!.note.reason, records[0]!.clean], ['error', 'node-broken', false]);
+    assert.ok(links.every((link) => link.inFlight === 0));
+  });
+}
+
 test('an HTTP/1.0 client sees a broken body as a reset', async (t) => {
   const cut = Promise.withResolvers<() => void>();
   const { port } = await house(t, [
@@ -441,6 +568,71 @@ test('a frozen node is a 504, and the next is not asked: the image may cost the 
   assert.ok(got.body.startsWith('DECKLE_NODE_TIMEOUT'));
   assert.equal(nodes[0]!.requests() + nodes[1]!.requests(), 1);
   assert.equal(records[0]!.note.tries, 1);
+});
+
+/** Nodes that answer probes as they are told, and requests by a script. */
+async function probed(t: TestContext, acts: readonly Act[]) {
+  const alive = acts.map(() => true);
+  const made = await house(
+    t,
+    acts.map(
+      (act, at): Act =>
+        (socket, head) => {
+          if (!head.startsWith('GET /-/ready ')) act(socket, head);
+          else if (alive[at]!) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n');
+        },
+    ),
+    { link: { check: '/-/ready' } },
+  );
+  return { ...made, alive };
+}
+
+test('requests without a byte at a node that does not live go to the next one', async (t) => {
+  const acts: Act[] = [hello, hello];
+  const inTurn = [0, 1].map(
+    (at): Act =>
+      (socket, head) =>
+        acts[at]!(socket, head),
+  );
+  const { port, walk, alive, links, records, nodes } = await probed(t, inTurn);
+  const [owner] = walk('a.jpg') as [number];
+  alive[owner] = false;
+  // One of them had a sign of life before.
+  acts[owner] = (socket, head) => void (head.includes('?') ? socket.write('HTTP/1.1 102 Processing\r\n\r\n') : 0);
+  const began = performance.now();
+  const answers = await Promise.all([get(port), get(port), get(port, '/a.jpg?1')]);
+  assert.ok(answers.every(({ status, body }) => status === 200 && body === 'hello'));
+  assert.ok(performance.now() - began < 1_500);
+  assert.ok(links[owner]!.avoided);
+  const asked = nodes[owner]!.heads.filter((head) => head.startsWith('GET /a.jpg')).length;
+  assert.equal((await get(port)).body, 'hello');
+  assert.equal(nodes[owner]!.heads.filter((head) => head.startsWith('GET /a.jpg')).length, asked, 'it is passed over');
+  assert.ok(records.every(({ note }) => note.result === 'memory'));
+});
+
+test('a body that stands still at a node that does not live is finished from the next one', async (t) => {
+  const acts: Act[] = [0, 1].map(() => breaking((socket, first) => socket.end(partOf(first), 'latin1')));
+  const inTurn = [0, 1].map(
+    (at): Act =>
+      (socket, head) =>
+        acts[at]!(socket, head),
+  );
+  const { port, walk, alive } = await probed(t, inTurn);
+  const [owner] = walk('a.jpg') as [number];
+  alive[owner] = false;
+  acts[owner] = (socket) => socket.write(`${OK}${TAGGED}\r\n${BODY.slice(0, 4)}`);
+  assert.equal((await get(port)).body, BODY);
+});
+
+test('with nowhere else to go a request waits on', async (t) => {
+  const held: Socket[] = [];
+  const { port, alive, links } = await probed(t, [(socket) => held.push(socket)]);
+  alive[0] = false;
+  const answer = get(port);
+  await until(() => links[0]!.avoided);
+  held[0]!.write(HELLO);
+  assert.equal((await answer).body, 'hello');
+  assert.equal(links[0]!.avoided, false, 'its answer forgives it');
 });
 
 test('a full queue is a 503 that says when to come again; a slot that comes too late too', async (t) => {

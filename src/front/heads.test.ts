@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { HeadScanner } from '../wire/scanner.ts';
-import { requestHead, responseLines } from './heads.ts';
+import { RequestHeads, responseLines } from './heads.ts';
 
 function scan(kind: 'request' | 'response', first: string, lines: readonly string[]): HeadScanner {
   const scanner = new HeadScanner(kind, { maxBytes: 64 * 1024, maxFields: 256 });
@@ -18,13 +18,12 @@ const WORDS = {
   authority: 'img.example.com:8080',
   forwardedFor: '198.51.100.7',
   id: 'id-1',
-  from: 'front-1',
-  peerLine: 'X-Deckle-Peer: s3cret\r\n',
 };
+const HEADS = new RequestHeads('front-1', 'X-Deckle-Peer: s3cret\r\n');
 
 /** The request's lines behind those that the front writes itself. */
 function passed(...lines: readonly string[]): readonly string[] {
-  const text = requestHead(scan('request', 'GET /raw HTTP/1.1', ['Host: client.example', ...lines]), WORDS);
+  const text = HEADS.of(scan('request', 'GET /raw HTTP/1.1', ['Host: client.example', ...lines]), WORDS);
   assert.ok(text.endsWith('\r\n\r\n'));
   return text.slice(0, -4).split('\r\n').slice(6);
 }
@@ -35,13 +34,13 @@ function answered(...lines: readonly string[]): readonly string[] {
 }
 
 test('the front writes the first lines of a request itself', () => {
-  const text = requestHead(scan('request', 'GET /raw HTTP/1.0', ['Host: client.example', 'Accept: */*']), WORDS);
+  const text = HEADS.of(scan('request', 'GET /raw HTTP/1.0', ['Host: client.example', 'Accept: */*']), WORDS);
   assert.equal(
     text,
     'GET /a.jpg?w=1 HTTP/1.1\r\nHost: img.example.com:8080\r\nX-Forwarded-For: 198.51.100.7\r\nX-Request-Id: id-1\r\n' +
       'X-Deckle-From: front-1\r\nX-Deckle-Peer: s3cret\r\nAccept: */*\r\n\r\n',
   );
-  assert.ok(requestHead(scan('request', 'HEAD / HTTP/1.1', ['Host: a']), { ...WORDS, isHead: true }).startsWith('HEAD /a.jpg'));
+  assert.ok(HEADS.of(scan('request', 'HEAD / HTTP/1.1', ['Host: a']), { ...WORDS, isHead: true }).startsWith('HEAD /a.jpg'));
 });
 
 test('what a client says of the deckle inside does not reach it, in any spelling', () => {

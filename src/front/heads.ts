@@ -3,28 +3,33 @@
 
 import { FIELD_NAMES, FIELD_NUMBER, type FieldName } from '../wire/fields.ts';
 import { HOP_BY_HOP } from '../wire/headers.ts';
+import { PerFields } from '../wire/per-fields.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
 
 function numbersOf(names: readonly FieldName[]): ReadonlySet<number> {
   return new Set(names.map((name) => FIELD_NUMBER[name]));
 }
 
+/** Fields whose names begin so are only ever written by us. */
+const OURS = 'x-deckle-';
+/** Every hop-by-hop field has a number. */
 const CONNECTION_FIELDS: readonly FieldName[] = FIELD_NAMES.filter((name) => HOP_BY_HOP.has(name));
 
 /** Written anew towards the node, or of the connection. */
-const REQUEST_DROPS = numbersOf([
-  ...CONNECTION_FIELDS,
-  'host',
-  'content-length',
-  'expect',
-  'x-forwarded-for',
-  'x-request-id',
-  'x-deckle-peer',
-  'x-deckle-from',
-  'x-deckle-result',
-]);
+const REQUEST_DROPS = numbersOf([...CONNECTION_FIELDS, 'host', 'content-length', 'expect', 'x-forwarded-for', 'x-request-id']);
 
-const RESPONSE_DROPS = numbersOf([...CONNECTION_FIELDS, 'x-deckle-peer', 'x-deckle-from', 'x-deckle-result']);
+const RESPONSE_DROPS = numbersOf(CONNECTION_FIELDS);
+
+/** Conditions and ranges (RFC 9110 §13, §14): a request for what is missing of an answer has its own. */
+const CONDITIONS: ReadonlySet<string> = new Set([
+  'range',
+  'if-range',
+  'if-match',
+  'if-none-match',
+  'if-modified-since',
+  'if-unmodified-since',
+]);
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 export interface RequestWords {
   readonly isHead: boolean;
@@ -33,41 +38,67 @@ export interface RequestWords {
   readonly authority: string;
   readonly forwardedFor: string;
   readonly id: string;
-  /** Our own name, `front-1`. */
-  readonly from: string;
-  /** `X-Deckle-Peer: …` with its line end, or empty. */
-  readonly peerLine: string;
 }
 
-/** The request head for the node. */
-export function requestHead(head: HeadScanner, words: RequestWords): string {
-  // Only a client of HTTP/1.0 may leave out Host: its request goes on as it is, since an empty one is refused.
-  const end = words.authority === '' ? '1.0\r\n' : `1.1\r\nHost: ${words.authority}\r\n`;
-  let text = `${words.isHead ? 'HEAD' : 'GET'} ${words.target} HTTP/${end}`;
-  text += `X-Forwarded-For: ${words.forwardedFor}\r\nX-Request-Id: ${words.id}\r\nX-Deckle-From: ${words.from}\r\n${words.peerLine}`;
-  return `${text}${fields(head, REQUEST_DROPS)}\r\n`;
+/** The request heads for the nodes. */
+export class RequestHeads {
+  readonly #own: string;
+  readonly #passed = new PerFields((head) => fields(head, REQUEST_DROPS, NO_NAMES));
+
+  /**
+   * @param from     our own name, `front-1`
+   * @param peerLine `X-Deckle-Peer: …` with its line end, or empty
+   */
+  constructor(from: string, peerLine: string) {
+    this.#own = `X-Deckle-From: ${from}\r\n${peerLine}`;
+  }
+
+  of(head: HeadScanner, words: RequestWords): string {
+    return `${this.#start(words)}${this.#passed.of(head)}\r\n`;
+  }
+
+  /** The same request with other conditions and ranges: field lines with their line ends. */
+  withConditions(head: HeadScanner, words: RequestWords, conditions: string): string {
+    return `${this.#start(words)}${fields(head, REQUEST_DROPS, CONDITIONS)}${conditions}\r\n`;
+  }
+
+  #start({ isHead, target, authority, forwardedFor, id }: RequestWords): string {
+    // Only a client of HTTP/1.0 may leave out Host: its request goes on as it is, since an empty one is refused.
+    const version = authority === '' ? '1.0\r\n' : `1.1\r\nHost: ${authority}\r\n`;
+    const method = isHead ? 'HEAD' : 'GET';
+    return `${method} ${target} HTTP/${version}X-Forwarded-For: ${forwardedFor}\r\nX-Request-Id: ${id}\r\n${this.#own}`;
+  }
 }
 
 /** The answer's field lines for the client, without the framing of the connection. */
 export function responseLines(head: HeadScanner): string {
-  return fields(head, RESPONSE_DROPS);
+  return fields(head, RESPONSE_DROPS, NO_NAMES);
 }
 
-function fields(head: HeadScanner, drops: ReadonlySet<number>): string {
+// Lines that stay are taken in runs, as they were written.
+function fields(head: HeadScanner, drops: ReadonlySet<number>, dropNames: ReadonlySet<string>): string {
   const named = connectionNamed(head);
+  const byName = named !== undefined || dropNames.size > 0;
   let text = '';
+  let from = 0;
   for (let at = 0; at < head.count; at += 1) {
-    const number = head.numberAt(at);
-    if (number !== 0) {
-      if (drops.has(number)) continue;
-    } else {
-      const name = head.nameAt(at).toLowerCase();
-      if (HOP_BY_HOP.has(name) || name.startsWith('x-deckle-')) continue;
+    if (!drops.has(head.numberAt(at))) {
+      const name = head.nameAt(at);
+      if (!isOurs(name)) {
+        if (!byName) continue;
+        const lower = name.toLowerCase();
+        if (named?.has(lower) !== true && !dropNames.has(lower)) continue;
+      }
     }
-    if (named?.has(head.nameAt(at).toLowerCase()) === true) continue;
-    text += head.lineAt(at);
+    text += head.linesText(from, at);
+    from = at + 1;
   }
-  return text;
+  return text + head.linesText(from, head.count);
+}
+
+function isOurs(name: string): boolean {
+  if ((name.charCodeAt(0) | 0x20) !== 0x78) return false;
+  return name.length >= OURS.length && name.slice(0, OURS.length).toLowerCase() === OURS;
 }
 
 // Names that Connection lists beside close and keep-alive.

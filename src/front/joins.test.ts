@@ -21,7 +21,7 @@ test('an answer lets all go, in the order they came', () => {
   const joins = new Joins();
   const gone: number[] = [];
   joins.begin('a', 0);
-  for (const at of [1, 2, 3]) joins.wait('a', () => gone.push(at));
+  for (const at of [1, 2, 3]) joins.wait('a', { letGo: () => gone.push(at) });
   joins.settled('a', true);
   assert.deepEqual(gone, [1, 2, 3]);
   assert.equal(joins.shouldWait('a', true, 10), false, 'the lead is forgotten');
@@ -32,7 +32,7 @@ test('a failure lets all go only when nobody leads any more', () => {
   let gone = 0;
   joins.begin('a', 0);
   joins.begin('a', 1);
-  joins.wait('a', () => (gone += 1));
+  joins.wait('a', { letGo: () => (gone += 1) });
   joins.settled('a', false);
   assert.equal(gone, 0);
   joins.settled('a', false);
@@ -44,7 +44,7 @@ test('with an answer all are let go although another lead has none yet', () => {
   let gone = 0;
   joins.begin('a', 0);
   joins.begin('a', 1);
-  joins.wait('a', () => (gone += 1));
+  joins.wait('a', { letGo: () => (gone += 1) });
   joins.settled('a', true);
   assert.equal(gone, 1);
   assert.equal(joins.shouldWait('a', true, 2), true, 'the other still leads');
@@ -56,10 +56,11 @@ test('one that stopped waiting is not called', () => {
   const joins = new Joins();
   const gone: string[] = [];
   joins.begin('a', 0);
-  const stop = joins.wait('a', () => gone.push('left'));
-  joins.wait('a', () => gone.push('stayed'));
-  stop();
-  stop();
+  const leaving = { letGo: () => gone.push('left') };
+  joins.wait('a', leaving);
+  joins.wait('a', { letGo: () => gone.push('stayed') });
+  joins.leave('a', leaving);
+  joins.leave('a', leaving);
   joins.settled('a', true);
   assert.deepEqual(gone, ['stayed']);
 });
@@ -68,10 +69,12 @@ test('those let go may lead and wait again while they are let go', () => {
   const joins = new Joins();
   const waited: string[] = [];
   joins.begin('a', 0);
-  joins.wait('a', () => joins.begin('a', 10));
-  joins.wait('a', () => {
-    assert.equal(joins.shouldWait('a', true, 10), true);
-    joins.wait('a', () => waited.push('second'));
+  joins.wait('a', { letGo: () => joins.begin('a', 10) });
+  joins.wait('a', {
+    letGo: () => {
+      assert.equal(joins.shouldWait('a', true, 10), true);
+      joins.wait('a', { letGo: () => waited.push('second') });
+    },
   });
   joins.settled('a', false);
   assert.deepEqual(waited, [], 'let go once, it waits for the new lead');

@@ -7,9 +7,16 @@ import type { Ms } from '../base/units.ts';
 /** A lead that is older than this without a byte is no hit: those who come now wait for it. */
 const HIT_MS: Ms = 5;
 
+/** A request that waits. */
+export interface Joined {
+  /** The lead has its answer, or failed. */
+  letGo(): void;
+}
+
 interface Lead {
   readonly sinceMs: Ms;
-  readonly waiting: Set<() => void>;
+  /** Made when somebody waits: most leads have their answer before anybody else asks. */
+  waiting: Set<Joined> | undefined;
   relays: number;
 }
 
@@ -22,19 +29,22 @@ export class Joins {
     return lead !== undefined && (full || nowMs - lead.sinceMs > HIT_MS);
   }
 
-  /** Waits until the key's lead has its answer. The returned function stops waiting. */
-  wait(key: string, go: () => void): () => void {
+  /** Waits until the key's lead has its answer. */
+  wait(key: string, joined: Joined): void {
     const lead = this.#leads.get(key)!;
-    lead.waiting.add(go);
-    return () => {
-      lead.waiting.delete(go);
-    };
+    lead.waiting ??= new Set();
+    lead.waiting.add(joined);
+  }
+
+  /** Waits no longer. */
+  leave(key: string, joined: Joined): void {
+    this.#leads.get(key)?.waiting?.delete(joined);
   }
 
   /** A request for the key goes to the node. */
   begin(key: string, nowMs: Ms): void {
     const lead = this.#leads.get(key);
-    if (lead === undefined) this.#leads.set(key, { sinceMs: nowMs, waiting: new Set(), relays: 1 });
+    if (lead === undefined) this.#leads.set(key, { sinceMs: nowMs, waiting: undefined, relays: 1 });
     else lead.relays += 1;
   }
 
@@ -44,9 +54,9 @@ export class Joins {
     if (lead === undefined) return;
     lead.relays -= 1;
     if (lead.relays === 0) this.#leads.delete(key);
-    if (!answered && lead.relays > 0) return;
-    const waiting = [...lead.waiting];
-    lead.waiting.clear();
-    for (const go of waiting) go();
+    if (lead.waiting === undefined || (!answered && lead.relays > 0)) return;
+    const { waiting } = lead;
+    lead.waiting = undefined;
+    for (const joined of waiting) joined.letGo();
   }
 }

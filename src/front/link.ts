@@ -1,13 +1,15 @@
-// The way from a front to one node: kept-alive HTTP/1.1 sockets, slots, a bounded queue for a slot, and what is known of its health.
-// Promises: never more than `maxRequests` at a time; a waiting request leaves after `queueMs`; a socket is used again only after
-// an answer that ended where it said, with nothing behind it; requests that fail together are one failure of the node.
+// The way from a front to one node: kept-alive HTTP/1.1 connections, slots, a bounded queue for a slot, and what is known of its health.
+// Promises: never more than `maxRequests` at a time; a waiting request leaves after `queueMs`; a connection is used again only after
+// an answer that ended where it said, with nothing behind it; requests that fail together are one failure of the node; one sweep for
+// all deadlines, so that each is kept to within SWEEP_MS. A node that is silent while a request waits is asked whether it lives.
 // Knows nothing of rings and sites.
 
-import { connect, type Socket } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
 import type { Ms } from '../base/units.ts';
-import { HeadScanner } from '../wire/scanner.ts';
+import { NodeSocket, type SocketHome } from './node-socket.ts';
+import { probe } from './probe.ts';
+import { NodeWatch } from './watch.ts';
 
 export interface LinkOptions {
   readonly host: string;
@@ -16,39 +18,63 @@ export interface LinkOptions {
   readonly queueMax: number;
   readonly queueMs: Ms;
   readonly connectMs: Ms;
-  /** An idle socket is closed after this; shorter than the node's own idle timeout. */
+  /** An idle connection is closed after this; shorter than the node's own idle timeout. */
   readonly idleMs: Ms;
+  /** The path that is asked whether the node lives; without one it is never asked. */
+  readonly check?: string | false;
+}
+
+/** A request that asks for a slot. */
+export interface SlotUser {
+  /** Called once: it has a slot, or why not. */
+  granted(fault: Fault | undefined): void;
+  /** The node does not live. */
+  lost(): void;
 }
 
 /** A node that failed is passed over for this long, doubled with each further failure up to the second figure. */
 const FIRST_AVOID_MS: Ms = 100;
 const LONGEST_AVOID_MS: Ms = 2_000;
-const MAX_IDLE = 512;
-/** A node's head may be larger than a client's: origins say more than browsers. */
-const HEAD_LIMITS = { maxBytes: 64 * 1024, maxFields: 256 } as const;
+/** Each holds a buffer of 64 KB. */
+const MAX_IDLE = 128;
+const SWEEP_MS: Ms = 100;
+/** A node that lives says 102 within 100 ms of a question. */
+const SILENT_MS: Ms = 300;
+/** With the silence before it and a sweep between: a request that met a frozen node is at the next one within 0.9 s. */
+const PROBE_MS: Ms = 400;
 
-interface Waiting {
-  readonly grant: (fault: Fault | undefined) => void;
-  readonly timer: NodeJS.Timeout;
-}
-
-export class NodeLink {
+export class NodeLink implements SocketHome {
   readonly name: string;
   readonly #options: LinkOptions;
   readonly #clock: Clock;
-  readonly #idle: Socket[] = [];
-  readonly #queue = new Set<Waiting>();
-  /** Scanners between two answers: each holds 6 KB of lists that need not be made for every request. */
-  readonly #scanners: HeadScanner[] = [];
+  readonly #watch: NodeWatch;
+  readonly #sockets = new Set<NodeSocket>();
+  /** Those that wait for a request, the one used last at the end. */
+  readonly #idle: NodeSocket[] = [];
+  /** Those that wait for a slot, with the time since when. */
+  readonly #queue = new Map<SlotUser, Ms>();
+  #sweep: NodeJS.Timeout | undefined;
   #inFlight = 0;
   #failures = 0;
   #avoidUntilMs = 0;
+  /** When the node last did something that takes a living one: a head, or an answer to a probe. */
+  #heardMs = 0;
   #closed = false;
 
   constructor(name: string, options: LinkOptions, clock: Clock) {
     this.name = name;
     this.#options = options;
     this.#clock = clock;
+    const { host, port, check: path } = options;
+    const ask =
+      path === undefined || path === false
+        ? undefined
+        : (done: Parameters<typeof probe>[1]) =>
+            probe({ host, port, path, timeoutMs: PROBE_MS }, (verdict) => {
+              if (verdict.alive) this.#heardMs = this.nowMs();
+              done(verdict);
+            });
+    this.#watch = new NodeWatch(ask, { lost: () => this.#lost(), found: () => this.succeeded() });
   }
 
   get inFlight(): number {
@@ -65,7 +91,11 @@ export class NodeLink {
 
   /** Whether the walk should pass it over for now. */
   get avoided(): boolean {
-    return this.#avoidUntilMs > this.#clock.monoMs();
+    return this.#watch.lost || (this.#avoidUntilMs !== 0 && this.#avoidUntilMs > this.#clock.monoMs());
+  }
+
+  nowMs(): Ms {
+    return this.#clock.monoMs();
   }
 
   succeeded(): void {
@@ -81,116 +111,99 @@ export class NodeLink {
   }
 
   /**
-   * Asks for a slot. `grant` is called once, at once when there is one. The returned function takes the question back.
+   * Asks for a slot, which may be granted at once.
    * @param admitted the request has waited for another one's answer: it may stand in a queue that is full for newcomers
    */
-  acquire(grant: (fault: Fault | undefined) => void, admitted = false): () => void {
+  acquire(user: SlotUser, admitted = false): void {
     if (!this.full) {
       this.#inFlight += 1;
-      grant(undefined);
-      return () => {};
+      user.granted(undefined);
+    } else if (!admitted && this.#queue.size >= this.#options.queueMax) user.granted(new Fault('DECKLE_QUEUE_FULL'));
+    else {
+      this.#queue.set(user, this.nowMs());
+      this.#watchTime();
     }
-    if (!admitted && this.#queue.size >= this.#options.queueMax) {
-      grant(new Fault('DECKLE_QUEUE_FULL'));
-      return () => {};
-    }
-    const waiting: Waiting = {
-      grant,
-      timer: setTimeout(() => {
-        this.#queue.delete(waiting);
-        grant(new Fault('DECKLE_QUEUE_TIMEOUT'));
-      }, this.#options.queueMs),
-    };
-    this.#queue.add(waiting);
-    return () => {
-      clearTimeout(waiting.timer);
-      this.#queue.delete(waiting);
-    };
+  }
+
+  /** Takes the question for a slot back. */
+  leave(user: SlotUser): void {
+    this.#queue.delete(user);
   }
 
   /** Gives a slot back; the longest waiting request gets it. */
   release(): void {
-    const next = this.#queue.values().next();
-    if (next.done === true) {
+    if (this.#queue.size === 0) {
       this.#inFlight -= 1;
       return;
     }
-    this.#queue.delete(next.value);
-    clearTimeout(next.value.timer);
-    next.value.grant(undefined);
+    const [next] = this.#queue.keys();
+    this.#queue.delete(next!);
+    next!.granted(undefined);
   }
 
-  /** A scanner for one answer, to be given back. */
-  borrowScanner(): HeadScanner {
-    return this.#scanners.pop() ?? new HeadScanner('response', HEAD_LIMITS);
+  /** A connection for one request: the kept one that was used last, or a new one. */
+  connection(): NodeSocket {
+    return this.#idle.pop() ?? this.dial();
   }
 
-  returnScanner(scanner: HeadScanner): void {
-    scanner.reset();
-    if (this.#scanners.length < MAX_IDLE) this.#scanners.push(scanner);
-  }
-
-  /** A kept socket, or undefined. */
-  takeIdle(): Socket | undefined {
-    for (;;) {
-      const socket = this.#idle.pop();
-      if (socket === undefined) return undefined;
-      socket.setTimeout(0);
-      socket.removeAllListeners();
-      if (!socket.destroyed && socket.readyState === 'open') return socket;
-      socket.on('error', () => {});
-      socket.destroy();
-    }
-  }
-
-  /** A new socket; `done` once: connected, or why not. */
-  dial(done: (socket: Socket | undefined) => void): Socket {
-    const socket = connect({ host: this.#options.host, port: this.#options.port, noDelay: true });
-    let settled = false;
-    const settle = (good: boolean) => {
-      if (settled) return;
-      settled = true;
-      socket.setTimeout(0);
-      socket.removeAllListeners();
-      if (!good) {
-        socket.on('error', () => {});
-        socket.destroy();
-      }
-      done(good ? socket : undefined);
-    };
-    socket.setTimeout(this.#options.connectMs);
-    socket.once('connect', () => settle(true));
-    socket.once('error', () => settle(false));
-    // After a busy spell of ours the timer fires before the news of the connection is read: that is let in first.
-    socket.once('timeout', () => setImmediate(() => settle(false)));
+  /** A new connection, not yet standing. */
+  dial(): NodeSocket {
+    const socket = new NodeSocket(this.#options, this.#options, this);
+    this.#sockets.add(socket);
+    this.#watchTime();
     return socket;
   }
 
-  /** Keeps a socket whose answer ended cleanly. */
-  keep(socket: Socket): void {
-    socket.removeAllListeners();
-    const drop = () => {
-      socket.destroy();
-      const at = this.#idle.indexOf(socket);
-      if (at >= 0) this.#idle.splice(at, 1);
-    };
-    if (this.#closed || this.#idle.length >= MAX_IDLE || socket.destroyed) {
-      socket.on('error', () => {});
-      socket.destroy();
-      return;
-    }
-    // Whatever an idle socket says is not an answer to anything.
-    socket.once('data', drop);
-    socket.once('end', drop);
-    socket.once('close', drop);
-    socket.on('error', drop);
-    socket.setTimeout(this.#options.idleMs, drop);
-    socket.resume();
-    this.#idle.push(socket);
+  /** Keeps a connection whose answer ended cleanly. */
+  keep(socket: NodeSocket): void {
+    if (this.#closed || this.#idle.length >= MAX_IDLE) socket.drop();
+    else if (!socket.closed) this.#idle.push(socket);
+  }
+
+  /** A head came. */
+  heard(): void {
+    this.#heardMs = this.nowMs();
+    this.#watch.heard();
+  }
+
+  gone(socket: NodeSocket): void {
+    this.#sockets.delete(socket);
+    const at = this.#idle.indexOf(socket);
+    if (at >= 0) this.#idle.splice(at, 1);
   }
 
   close(): void {
     this.#closed = true;
-    for (const socket of this.#idle.splice(0)) socket.destroy();
+    this.#watch.close();
+    for (const socket of this.#idle.splice(0)) socket.drop();
+  }
+
+  #watchTime(): void {
+    // After a busy spell of ours timers come before news from the sockets: these are let in first.
+    this.#sweep ??= setInterval(() => setImmediate(() => this.#expire()), SWEEP_MS);
+  }
+
+  #expire(): void {
+    const now = this.nowMs();
+    for (const [user, sinceMs] of this.#queue) {
+      if (now - sinceMs < this.#options.queueMs) break;
+      this.#queue.delete(user);
+      user.granted(new Fault('DECKLE_QUEUE_TIMEOUT'));
+    }
+    let heardMs = Number.POSITIVE_INFINITY;
+    for (const socket of this.#sockets) {
+      if (socket.deadlineMs <= now) socket.expire();
+      else if (socket.expects && socket.heardMs < heardMs) heardMs = socket.heardMs;
+    }
+    if (now - Math.max(heardMs, this.#heardMs) >= SILENT_MS) this.#watch.suspect();
+    if (this.#queue.size > 0 || this.#sockets.size > 0) return;
+    clearInterval(this.#sweep);
+    this.#sweep = undefined;
+  }
+
+  // Whoever can go elsewhere goes.
+  #lost(): void {
+    for (const user of [...this.#queue.keys()]) user.lost();
+    for (const socket of [...this.#sockets]) socket.lost();
   }
 }

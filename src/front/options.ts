@@ -18,7 +18,11 @@ const listen = shorthand(
         section({
           cert: file(required(''), 'the certificate and its chain, PEM'),
           key: file(required(''), 'its key, PEM'),
-          hosts: list(text(required(''), ''), [], 'host names it is shown for; []: those in the certificate'),
+          hosts: list(
+            text(required(''), ''),
+            [],
+            'host names it is shown for, `*.` for any first label; []: those in the certificate',
+          ),
         }),
         [],
         'certificates; the first is shown where none fits',

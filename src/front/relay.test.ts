@@ -9,10 +9,11 @@ import { startBadOrigin } from '../../test/support/bad-origin.ts';
 import { systemClock } from '../base/clock.ts';
 import type { Fault } from '../base/fault.ts';
 import { type LinkOptions, NodeLink } from './link.ts';
-import { Relay, type RelayTimeouts } from './relay.ts';
+import type { AnswerTimes } from './node-socket.ts';
+import { Relay, type RelayEvents } from './relay.ts';
 
 const REQUEST = 'GET /a.jpg HTTP/1.1\r\nHost: a\r\n\r\n';
-const PATIENT: RelayTimeouts = { firstByteMs: 10_000, betweenBytesMs: 10_000 };
+const PATIENT: AnswerTimes = { firstByteMs: 10_000, betweenBytesMs: 10_000 };
 
 type Act = (socket: Socket, nth: number) => void;
 
@@ -72,15 +73,21 @@ function ask(link: NodeLink, timeouts = PATIENT, isHead = false): Promise<Told> 
       resolve({ end: how, status, body, fault });
     };
     new Relay(link, isHead ? REQUEST.replace('GET', 'HEAD') : REQUEST, isHead, timeouts, {
-      head: (head) => {
+      answered: (head, first, whole) => {
         check(!over && status === 0, 'a second head');
+        check(
+          !whole || head.contentLength <= 0 || isHead || head.status === 304 || first.length === head.contentLength,
+          'not the whole',
+        );
         status = head.status;
+        body += first.toString('latin1');
       },
       data: (bytes) => {
         check(!over && status !== 0, 'bytes without a head, or after the end');
         body += bytes.toString('latin1');
-        return true;
       },
+      holds: () => false,
+      movesOn: () => false,
       ended: () => end('ended'),
       broken: () => {
         check(status !== 0, 'broken before the head');
@@ -292,12 +299,17 @@ async function slowReader(t: TestContext) {
   let told = 0;
   let reading = false;
   const relay = new Relay(link, REQUEST, false, PATIENT, {
-    head: () => {},
+    answered: (_head, data) => {
+      told += data.length;
+    },
     data: (data) => {
       told += data.length;
-      first.resolve();
-      return reading;
     },
+    holds: () => {
+      if (told > 0) first.resolve();
+      return told > 0 && !reading;
+    },
+    movesOn: () => false,
     ended: () => end.resolve('ended'),
     broken: () => end.resolve('broken'),
     failed: (fault) => end.reject(fault),
@@ -337,11 +349,13 @@ test('a node that froze while the reader was slow is found out when the reader g
     false,
     { firstByteMs: 10_000, betweenBytesMs },
     {
-      head: () => {},
-      data: () => {
+      answered: () => {},
+      data: () => {},
+      holds: () => {
         paused.resolve();
-        return false;
+        return true;
       },
+      movesOn: () => false,
       ended: () => end.resolve('ended'),
       broken: () => end.resolve('broken'),
       failed: (fault) => end.reject(fault),
@@ -369,7 +383,15 @@ test('cancelling gives the slot back, wherever the attempt stands', async (t) =>
     { maxRequests: 1 },
   );
   const never = () => assert.fail('told something after it was cancelled');
-  const events = { head: never, data: never, ended: never, broken: never, failed: never };
+  const events: RelayEvents = {
+    answered: never,
+    data: never,
+    holds: () => false,
+    movesOn: never,
+    ended: never,
+    broken: never,
+    failed: never,
+  };
   const make = (more: object = {}) => new Relay(link, REQUEST, false, PATIENT, { ...events, ...more });
 
   const dialling = make();
@@ -391,13 +413,7 @@ test('cancelling gives the slot back, wherever the attempt stands', async (t) =>
   assert.equal(link.inFlight, 0);
   await gone;
 
-  const reading = make({
-    head: () => {},
-    data: () => {
-      streaming.resolve();
-      return true;
-    },
-  });
+  const reading = make({ answered: () => streaming.resolve() });
   reading.start();
   await streaming.promise;
   const cut = once(node.open().at(-1)!, 'close');
@@ -414,13 +430,14 @@ test('cancelled in the middle of a read of many chunks, nothing more is told', a
   const first = Promise.withResolvers<void>();
   const never = () => assert.fail('told the end after it was cancelled');
   const relay = new Relay(link, REQUEST, false, PATIENT, {
-    head: () => {},
+    answered: () => {},
     data: () => {
       told += 1;
       relay.cancel();
       first.resolve();
-      return false;
     },
+    holds: () => false,
+    movesOn: () => false,
     ended: never,
     broken: never,
     failed: never,

@@ -40,14 +40,22 @@ export class Ring {
     this.#members = Object.keys(digests).length;
   }
 
-  /** The members from the owner of `key` on, each once, as indices into the list the ring was made of. */
-  walk(key: string): RingWalk {
-    return new RingWalk(this.#owners, this.#find(keyHash(key)), this.#members);
+  /**
+   * The members from the owner of `key` on, each once, as indices into the list the ring was made of.
+   * @param hash of the key, where it is known already
+   */
+  walk(key: string, hash = keyHash(key)): RingWalk {
+    return new RingWalk(this.#owners, this.#find(hash), this.#members);
   }
 
   /** Index of the owner of `key`, -1 when no member has a weight. */
   owner(key: string): number {
-    return this.#owners.length === 0 ? -1 : this.#owners[this.#find(keyHash(key))]!;
+    return this.ownerOf(keyHash(key));
+  }
+
+  /** @param hash of the key (`keyHash`) */
+  ownerOf(hash: number): number {
+    return this.#owners.length === 0 ? -1 : this.#owners[this.#find(hash)]!;
   }
 
   /** Share of the ring that each member owns; they add up to 1. */

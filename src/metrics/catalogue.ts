@@ -37,12 +37,16 @@ export type Role = (typeof ROLES)[number];
 export const TIERS = ['hot', 'memory', 'disk'] as const;
 export type Tier = (typeof TIERS)[number];
 
+/** What a connection may begin with, before HTTP. */
+export const GREETINGS = ['proxy', 'tls'] as const;
+
 /** Labels with a closed list of values. A label that is not here takes its values from the config. */
 export const CLOSED_LABELS: Readonly<Record<string, readonly string[]>> = {
   result: RESULTS,
   status_class: STATUS_CLASSES,
   role: ROLES,
   tier: TIERS,
+  greeting: GREETINGS,
   reason: REASON_LIST,
 };
 
@@ -80,7 +84,16 @@ export const METRICS = {
     help: 'Requests that were sent to another node after this one failed.',
     labels: ['node'],
   },
-  deckle_connections: { kind: 'gauge', help: 'Open client connections.', labels: ['role'] },
+  deckle_connections: {
+    kind: 'gauge',
+    help: 'Open client connections, those in a TLS handshake included.',
+    labels: ['role'],
+  },
+  deckle_greeting_failures_total: {
+    kind: 'counter',
+    help: 'Connections cut before HTTP: a PROXY header or a TLS handshake that was wrong, late or broken off.',
+    labels: ['role', 'greeting'],
+  },
   deckle_origin_requests_total: {
     kind: 'counter',
     help: 'Requests sent to an origin; one that brought no answer counts as 5xx.',

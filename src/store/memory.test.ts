@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { variantKey } from '../cache/vary.ts';
+import { variantKey } from '../answer/variant.ts';
 import { ENTRY_OVERHEAD, entryCost, MemoryTier } from './memory.ts';
 import type { StoredAnswer } from './store.ts';
 
