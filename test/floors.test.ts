@@ -2,7 +2,7 @@
 // closed lists hold nothing that no code can say. Read from the text of the sources, so that a new file is held to it unasked.
 
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join, posix } from 'node:path';
 import { test } from 'node:test';
@@ -131,6 +131,36 @@ test('a process loads the half of the house that its role needs', () => {
 function withoutTypes(text: string): string {
   return text.replaceAll(/^(?:import|export) type\b[^;]*;/gm, '');
 }
+
+/** What opens sockets, by who may: clients are met in wire and admin; nodes are dialled by the front's link, origins by theirs. */
+const SOCKETS = /^node:(?:net|tls|http|https|http2|dgram)$/;
+const HOLDERS: readonly RegExp[] = [
+  /^src\/(?:wire|admin|cli)\//,
+  /^src\/front\/(?:node-socket|probe)\.ts$/,
+  /^src\/origin\/(?:dial|connection)\.ts$/,
+  /^src\/app\/sockets\.ts$/,
+];
+
+test('only the lane knows sockets of clients; no rule and no story knows what carries a request', () => {
+  const wrong: string[] = [];
+  for (const [path, text] of sources) {
+    // To ask whether a text is an address opens nothing.
+    const others = text.replaceAll(/^import \{(?:(?: type)? isIP(?:v[46])?,?)+ \} from 'node:net';$/gm, '');
+    const names = imports(others).filter((name) => SOCKETS.test(name));
+    if (names.length > 0 && !HOLDERS.some((holder) => holder.test(path))) wrong.push(`${path} imports ${names}`);
+  }
+  for (const path of ['src/front/handle.ts', 'src/cache/handle.ts']) {
+    for (const word of (sources.get(path) ?? '').match(/socket|\btls\b|proxy_protocol|'node:/gi) ?? [])
+      wrong.push(`${path} speaks of ${word}`);
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test('the lane has its proof beside it', () => {
+  const proofs = ['connection', 'listener', 'reply', 'scanner'].map((name) => `src/wire/${name}.test.ts`);
+  for (const path of [...proofs, 'test/fuzz/scanner-differential.test.ts'])
+    assert.ok(existsSync(join(CHECKOUT, path)), `${path} is missing`);
+});
 
 test('each third-party package has its one owner, and each dependency is used', () => {
   const users: Record<string, string[]> = {};

@@ -212,9 +212,8 @@ function serverBlock(rules: RefererRules, listen: string): string {
 
 function servers(lists: readonly RefererRules[]): string {
   const blocks = lists.map((rules, index) => serverBlock(rules, `unix:@DIR@/${index}.sock`));
-  // The port of the peer must answer for the peer to count as started.
-  return `server_names_hash_bucket_size 512;
-    server { listen @LISTEN@; return 204; }\n${blocks.join('')}`;
+  // The peer counts as started when its port answers: nginx opens that one last, behind the sockets that are asked.
+  return `server_names_hash_bucket_size 512;\n${blocks.join('')}server { listen @LISTEN@; return 204; }`;
 }
 
 /** nginx's verdict on each set of Referer headers, in order. */

@@ -199,7 +199,7 @@ for (const [name, change, line] of HINDRANCES) {
 }
 
 test('a node that dies is replaced, and what it had counted stays counted', async (t) => {
-  const edge = await edgeOf(t);
+  const edge = await edgeOf(t, { config: { front: { hot: { size: 0 } } } });
   const url = `${edge.front}/aurora-lake.jpg`;
   const owner = decidedBy((await take(url)).headers);
   for (let at = 0; at < 20; at += 1) assert.equal((await take(url)).status, 200);

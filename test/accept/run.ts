@@ -4,6 +4,7 @@ import type { Line } from './line.ts';
 
 const TOPICS: Readonly<Record<string, () => Promise<readonly Line[]>>> = {
   'end-to-end': async () => (await import('./end-to-end/lines.ts')).LINES,
+  'wire-speed': async () => (await import('./wire-speed/lines.ts')).LINES,
 };
 
 const [topic = '', number] = process.argv.slice(2);

@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
+import { variantKey } from '../../src/answer/variant.ts';
 import { SiteTable } from '../../src/asset/site.ts';
 import type { Clock } from '../../src/base/clock.ts';
 import { Fault, type FaultCode } from '../../src/base/fault.ts';
@@ -14,7 +15,6 @@ import { Flights } from '../../src/cache/flights.ts';
 import { type NodeNote, NodeStory } from '../../src/cache/handle.ts';
 import { Passes } from '../../src/cache/passes.ts';
 import type { AnswerFacts, CacheSiteRules, NodeSite } from '../../src/cache/request.ts';
-import { variantKey } from '../../src/cache/vary.ts';
 import { compileReferers } from '../../src/guard/referer.ts';
 import type { BodyPart, Origin, OriginAnswer, OriginBody, OriginRequest } from '../../src/origin/origin.ts';
 import { MemoryTier } from '../../src/store/memory.ts';
@@ -337,6 +337,8 @@ export interface HouseOptions {
   readonly memory?: number;
   readonly fillMemory?: number;
   readonly sendMs?: number;
+  /** Requests come from a front of ours. */
+  readonly peer?: boolean;
 }
 
 const RULES: CacheSiteRules = {
@@ -416,8 +418,9 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
     flights,
     passes,
     house,
-    isPeer: () => false,
+    isPeer: () => options.peer ?? false,
     clientHead: { maxFields: 100, maxBytes: 32 * 1024 },
+    position: () => '0'.repeat(48),
     newId: () => 'id-1',
     internal: () => false,
     denied: () => {},

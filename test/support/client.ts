@@ -16,6 +16,8 @@ export interface Taken {
   readonly sha256: string;
   /** By performance.now(). */
   readonly beganMs: number;
+  /** When the head of the answer came; not a number when none came. */
+  readonly headMs: number;
   readonly endedMs: number;
 }
 
@@ -26,6 +28,8 @@ export interface TakeOptions {
   /** Body bytes read a second; undefined: as they come. */
   readonly bytesPerSecond?: number | undefined;
   readonly mostMs?: number;
+  /** Told how many bytes of the body have come so far. */
+  readonly onBytes?: (bytes: number) => void;
 }
 
 export function take(url: string, options: TakeOptions = {}): Promise<Taken> {
@@ -35,16 +39,29 @@ export function take(url: string, options: TakeOptions = {}): Promise<Taken> {
     let bytes = 0;
     let status = 0;
     let headers: IncomingHttpHeaders = {};
+    let headMs = Number.NaN;
     const settle = (fate: Fate) => {
       clearTimeout(late);
-      resolve({ url, fate, status, headers, bytes, sha256: hash.copy().digest('hex'), beganMs, endedMs: performance.now() });
+      resolve({
+        url,
+        fate,
+        status,
+        headers,
+        bytes,
+        sha256: hash.copy().digest('hex'),
+        beganMs,
+        headMs,
+        endedMs: performance.now(),
+      });
     };
     const request = get(url, { agent: options.agent ?? false, headers: options.headers ?? {} }, (response) => {
+      headMs = performance.now();
       status = response.statusCode ?? 0;
       headers = response.headers;
       response.on('data', (data: Buffer) => {
         bytes += data.length;
         hash.update(data);
+        options.onBytes?.(bytes);
         if (options.bytesPerSecond === undefined) return;
         response.pause();
         setTimeout(() => response.resume(), (data.length / options.bytesPerSecond) * 1_000);

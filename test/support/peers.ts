@@ -101,6 +101,21 @@ export async function startNginx(http: string): Promise<RunningPeer> {
   }
 }
 
+/** Starts Varnish before an HTTP server on loopback, with its own rules and 32 MB of memory. */
+export async function startVarnish(backendPort: number): Promise<RunningPeer> {
+  const program = await findOrInstall('varnishd');
+  for (let tries = 1; ; tries++) {
+    const port = await freePort();
+    const dir = mkdtempSync(join(tmpdir(), 'deckle-varnish-'));
+    const listen = ['-F', '-n', join(dir, 'v'), '-a', `127.0.0.1:${port}`, '-b', `127.0.0.1:${backendPort}`];
+    const child = spawn(program, [...listen, '-s', 'malloc,32m', '-p', 'thread_pools=1'], { stdio: 'ignore' });
+    const peer = runningPeer(child, port, dir);
+    if (await accepts(child, port)) return peer;
+    await peer.close();
+    if (tries === PORT_TRIES) throw new Error('varnishd did not start');
+  }
+}
+
 /**
  * What `nginx -t` says about a configuration.
  * @param http as for startNginx

@@ -3,6 +3,7 @@
 import type { Clock } from '../../src/base/clock.ts';
 import type { Fault } from '../../src/base/fault.ts';
 import type { Exchange } from '../../src/wire/connection.ts';
+import type { GreetingStep, Greetings } from '../../src/wire/greeting.ts';
 import { Listener, type ListenerLimits } from '../../src/wire/listener.ts';
 import type { ReplyEnd } from '../../src/wire/reply.ts';
 
@@ -14,6 +15,8 @@ export interface Wire {
   /** How the exchanges ended, in order. */
   readonly ends: readonly ReplyEnd[];
   overflows(): number;
+  /** Steps in which clients were cut before HTTP, in order. */
+  readonly unwelcome: readonly GreetingStep[];
   /** Moves the clock; deadlines are looked at within 250 ms of real time. */
   pass(ms: number): void;
 }
@@ -40,12 +43,14 @@ export async function startWire(
   request: (x: Exchange) => void,
   limits: Partial<ListenerLimits> = {},
   refused: (x: Exchange, fault: Fault) => void = (x, fault) => whole(x, fault.status, fault.code),
+  greetings?: Greetings,
 ): Promise<Wire & AsyncDisposable> {
   let skipped = 0;
   let overflows = 0;
   const clock: Clock = { wallMs: () => Date.now(), monoMs: () => performance.now() + skipped };
   const defects: unknown[] = [];
   const ends: ReplyEnd[] = [];
+  const unwelcome: GreetingStep[] = [];
   const counted = (x: Exchange) => {
     x.onEnd = (end) => ends.push(end);
   };
@@ -63,10 +68,12 @@ export async function startWire(
       overflow: () => {
         overflows += 1;
       },
+      unwelcome: (step) => unwelcome.push(step),
       defect: (error) => defects.push(error),
     },
     clock,
     OVERFLOW,
+    greetings,
   );
   const { port } = await listener.listen({ host: '127.0.0.1', port: 0 });
   return {
@@ -74,6 +81,7 @@ export async function startWire(
     listener,
     defects,
     ends,
+    unwelcome,
     overflows: () => overflows,
     pass: (ms) => {
       skipped += ms;

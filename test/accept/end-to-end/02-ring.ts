@@ -83,6 +83,8 @@ async function withEdge<T>(
     nodes: 0,
     config: {
       nodes,
+      // Every request is to reach the node that the ring names.
+      front: { hot: { size: 0 } },
       origins: { store: { urls: [origin.url] } },
       sites: [{ name: 'all', hosts: ['*'], path: '/', origin: 'store' }],
     },
