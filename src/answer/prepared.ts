@@ -19,7 +19,7 @@ export interface PreparedHead {
   readonly upstreamStatus: string;
   /** The subset of the lines that a 304 carries (RFC 9110 §15.4.5). */
   readonly notModifiedLines: string;
-  /** Status line, lines and framing of the whole answer, as they leave; made with the first hit. */
+  /** Lines, framing and blank line of the whole answer to a plain client, as they leave; made with the first hit. */
   whole: Buffer | undefined;
 }
 

@@ -8,8 +8,9 @@ import type { Exchange } from '../wire/connection.ts';
 import { contentRange, multipartParts, parseRange, unsatisfiedRange } from '../wire/range.ts';
 import type { Reply } from '../wire/reply.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
-import { isBodiless, statusLine } from '../wire/status.ts';
+import { isBodiless } from '../wire/status.ts';
 import type { PreparedHead } from './prepared.ts';
+import { type PeerLines, quickLine } from './quick-word.ts';
 
 /** An answer that is there from its first byte to its last. */
 export interface WholeAnswer {
@@ -31,21 +32,27 @@ export function isRangeAsked(head: HeadScanner, stored: Validators): boolean {
   return head.lines('range') === 1 && rangeConditionHolds(head.get('if-range'), stored);
 }
 
-/** @param moment the field lines of this request: Age, Cache-Status, X-Request-Id */
-export function sendWhole(x: Exchange, answer: WholeAnswer, isHead: boolean, moment: string): void {
+/**
+ * @param moment the field lines of this request: Age, Cache-Status, X-Request-Id
+ * @param peer   lines that a front of ours is told beside them; see quick-word.ts for `token` and `result`
+ */
+export function sendWhole(x: Exchange, answer: WholeAnswer, isHead: boolean, moment: string, peer?: PeerLines): void {
   const { head: asked, reply } = x;
   const { status, head, body } = answer;
-  if (status === 200) {
+  const told = peer === undefined ? moment : moment + peer.lines;
+  if (status === 200 && asked.selects) {
     if (isNotModified(asked, head)) {
-      reply.whole(304, head.notModifiedLines + moment, undefined);
+      reply.whole(304, head.notModifiedLines + told, undefined);
       return;
     }
-    if (!isHead && isRangeAsked(asked, head) && sendRange(reply, answer, asked.get('range'), moment)) return;
+    if (!isHead && isRangeAsked(asked, head) && sendRange(reply, answer, asked.get('range'), told)) return;
   }
-  if (isHead || body.length === 0) reply.whole(status, head.lines + wholeFraming(status, body) + moment, undefined);
+  if (isHead || body.length === 0 || !reply.plain)
+    reply.whole(status, head.lines + wholeFraming(status, body) + told, isHead || body.length === 0 ? undefined : body);
   else {
-    head.whole ??= Buffer.from(`${statusLine(status)}${head.lines}${wholeFraming(status, body)}`, 'latin1');
-    reply.prepared(status, head.whole, moment, body);
+    head.whole ??= Buffer.from(`${head.lines}${wholeFraming(status, body)}\r\n`, 'latin1');
+    const before = peer === undefined ? '' : quickLine(peer, status, moment.length + head.whole.length, body.length) + peer.lines;
+    reply.prepared(status, before + moment, head.whole, body);
   }
 }
 

@@ -25,6 +25,8 @@ export type ToChild =
       readonly position: string;
       readonly sockets: number;
       readonly tls: TlsMaterial;
+      /** See app/answer-token.ts. */
+      readonly answerToken: string;
     }
   | { readonly kind: 'socket' }
   | { readonly kind: 'record'; readonly record: WireRecord }

@@ -103,9 +103,10 @@ export async function runChild(role: Worker['role']): Promise<void> {
 async function makerOf(role: Worker['role']): Promise<(start: Start, log: Log) => Worker> {
   if (role === 'front') {
     const { createFront } = await import('./front.ts');
-    return ({ config, name, position, tls }, log) =>
-      createFront(config, name, parsePosition(position) as Position, tls, systemClock, log);
+    return ({ config, name, position, tls, answerToken }, log) =>
+      createFront(config, name, parsePosition(position) as Position, tls, answerToken, systemClock, log);
   }
   const { createNode } = await import('./node.ts');
-  return ({ config, name, position }, log) => createNode(config, name, parsePosition(position) as Position, systemClock, log);
+  return ({ config, name, position, answerToken }, log) =>
+    createNode(config, name, parsePosition(position) as Position, answerToken, systemClock, log);
 }

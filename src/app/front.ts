@@ -12,6 +12,7 @@ import { RequestHeads } from '../front/heads.ts';
 import { HotCopies } from '../front/hot.ts';
 import { Joins } from '../front/joins.ts';
 import { NodeLink } from '../front/link.ts';
+import { QuickReader } from '../front/quick.ts';
 import { Ring } from '../front/ring.ts';
 import { RequestMeter } from '../metrics/meter.ts';
 import { cellsBy, Registry } from '../metrics/registry.ts';
@@ -29,11 +30,23 @@ import { idMaker, type Worker } from './worker.ts';
 /** Kept sockets leave before the node closes them. */
 const IDLE_SHARE = 0.5;
 
-/** @param position where the purge log stands: what a node says from before it is no copy of ours */
-export function createFront(config: Config, name: string, position: Position, tls: TlsMaterial, clock: Clock, log: Log): Worker {
+/**
+ * @param position where the purge log stands: what a node says from before it is no copy of ours
+ * @param answerToken see app/answer-token.ts
+ */
+export function createFront(
+  config: Config,
+  name: string,
+  position: Position,
+  tls: TlsMaterial,
+  answerToken: string,
+  clock: Clock,
+  log: Log,
+): Worker {
   const registry = new Registry(20_000 + config.sites.length * 100);
   const sites = frontSites(config);
   const ring = new Ring(config.nodes, config.front.balance.points);
+  const quick = answerToken === '' ? undefined : new QuickReader(answerToken);
   const links = config.nodes.map(
     (node) =>
       new NodeLink(
@@ -47,6 +60,7 @@ export function createFront(config: Config, name: string, position: Position, tl
           connectMs: config.front.timeouts.connect,
           idleMs: config.front.limits.idle_timeout * IDLE_SHARE,
           check: node.check,
+          quick,
         },
         clock,
       ),
@@ -79,7 +93,11 @@ export function createFront(config: Config, name: string, position: Position, tl
     hot,
     retries: config.front.retries,
     timeouts: { firstByteMs: config.front.timeouts.first_byte, betweenBytesMs: config.front.timeouts.between_bytes },
-    heads: new RequestHeads(name, config.peers.secret === '' ? '' : `X-Deckle-Peer: ${config.peers.secret}\r\n`),
+    heads: new RequestHeads(
+      name,
+      config.peers.secret === '' ? '' : `X-Deckle-Peer: ${config.peers.secret}\r\n`,
+      config.log.access !== '',
+    ),
     newId: idMaker(`${name}-${randomBytes(4).toString('hex')}`),
     internal: (x, path) => answerHealth(x, path, ready),
     retried: (node) => {

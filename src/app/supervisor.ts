@@ -13,6 +13,7 @@ import type { Config } from '../config/schema.ts';
 import type { NodeOptions } from '../front/options.ts';
 import { mergeSnapshots, Registry, type Snapshot } from '../metrics/registry.ts';
 import type { PurgeLog } from '../purge/log.ts';
+import { drawnAnswerToken, sharedAnswerToken } from './answer-token.ts';
 import type { CertificateKeeper, Certificates, TlsMaterial } from './certificates.ts';
 import { tell, toWire } from './channel.ts';
 import { type CrewHouse, Member } from './crew.ts';
@@ -56,6 +57,8 @@ export class Supervisor {
   readonly #log: Log;
   readonly #unlock: () => void;
   readonly #members: readonly Member[];
+  /** Of this start: a child that is replaced gets the same. */
+  readonly #answerToken: string;
   readonly #registry = new Registry();
   readonly #purger: Purger;
   readonly #admin: AdminServer;
@@ -71,6 +74,7 @@ export class Supervisor {
     this.#certificates = parts.certificates;
     this.#log = log;
     this.#unlock = parts.unlock;
+    this.#answerToken = sharedAnswerToken(config.peers.secret) ?? drawnAnswerToken();
     const house = this.#house(parts);
     const fronts = Array.from({ length: slots }, (_, slot) => this.#front(slot, house));
     this.#members = [...nodes.map((node) => this.#node(node, house)), ...fronts];
@@ -227,7 +231,16 @@ export class Supervisor {
     const position = formatPosition(this.#purgeLog.tail());
     // A node has no business with keys.
     const tls = role === 'front' ? this.#certificates.material : NO_TLS;
-    tell(child, { kind: 'start', role, name, config: this.#config, position, sockets: handles.length, tls });
+    tell(child, {
+      kind: 'start',
+      role,
+      name,
+      config: this.#config,
+      position,
+      sockets: handles.length,
+      tls,
+      answerToken: this.#answerToken,
+    });
     for (const handle of handles) tell(child, { kind: 'socket' }, handle);
     member.position = position;
   }

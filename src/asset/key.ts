@@ -45,6 +45,15 @@ export function sourceKey(siteName: string, host: string | undefined, path: stri
   return `${escapeSite(siteName)} ${host ?? ''}${originTarget(path, keptQuery)}`;
 }
 
+/** 32 bits of a key: FNV-1a over its bytes, then the finaliser of MurmurHash3, which spreads what FNV leaves in the low bits. */
+export function keyHash(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < key.length; at += 1) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
 /** The parts of a source key, for people and for those who must ask the origin; undefined when it is not one. */
 export function splitKey(key: string): SourceKeyParts | undefined {
   const space = key.indexOf(' ');

@@ -3,14 +3,16 @@
 // beside what it shares with others.
 
 import type { PreparedHead } from '../answer/prepared.ts';
+import type { PeerLines } from '../answer/quick-word.ts';
 import { isNotModified, isRangeAsked, rangeLines, sendWhole, unsatisfiedLines } from '../answer/send.ts';
-import type { Bytes } from '../base/units.ts';
+import type { Bytes, WallMs } from '../base/units.ts';
 import { parseRange } from '../wire/range.ts';
 import { SLICE_BYTES } from '../wire/reply.ts';
 import { isBodiless } from '../wire/status.ts';
 import type { Flight } from './flight.ts';
 import type { FlightReader } from './flight-contract.ts';
-import type { Answer, NodeRequest, Outcome } from './request.ts';
+import { ageMs, ageSeconds } from './freshness.ts';
+import type { Answer, AnswerFacts, NodeRequest, Outcome } from './request.ts';
 
 /** The lines that differ by request: who asked, how it was answered, how old it is. */
 function momentLines(r: NodeRequest, head: PreparedHead, node: string, age: number, outcome: Outcome): string {
@@ -20,13 +22,34 @@ function momentLines(r: NodeRequest, head: PreparedHead, node: string, age: numb
 }
 
 /**
- * Sends a stored answer.
- * @param age  whole seconds
- * @param copy what a front of ours is told beside: a field line, or ''
+ * Sends a stored answer that is fresh.
+ * @param told what a front of ours is told beside
  */
-export function deliverStored(r: NodeRequest, answer: Answer, node: string, age: number, outcome: Outcome, copy: string): void {
+export function deliverFresh(r: NodeRequest, answer: Answer, node: string, nowMs: WallMs, told: PeerLines | undefined): void {
+  const moment = `${freshLines(answer.facts, node, nowMs)}X-Request-Id: ${r.id}\r\n`;
+  sendWhole(r.x, { status: answer.status, head: answer.facts.head, body: answer.body }, r.isHead, moment, told);
+}
+
+/**
+ * Sends a stored answer with a word of how it came about.
+ * @param age whole seconds
+ */
+export function deliverStored(r: NodeRequest, answer: Answer, node: string, age: number, outcome: Outcome): void {
   const { head } = answer.facts;
-  sendWhole(r.x, { status: answer.status, head, body: answer.body }, r.isHead, momentLines(r, head, node, age, outcome) + copy);
+  sendWhole(r.x, { status: answer.status, head, body: answer.body }, r.isHead, momentLines(r, head, node, age, outcome));
+}
+
+// Age and Cache-Status of a hit change once a second at most.
+function freshLines(facts: AnswerFacts, node: string, nowMs: WallMs): string {
+  const known = facts.said;
+  if (known !== undefined && nowMs >= known.fromMs && nowMs < known.untilMs) return known.text;
+  const { freshness, head } = facts;
+  const age = ageSeconds(freshness, nowMs);
+  const ttl = Math.floor((freshness.lifetimeMs - ageMs(freshness, nowMs)) / 1000);
+  const text = `Age: ${age}\r\nCache-Status: ${head.upstreamStatus}${node}; hit; ttl=${ttl}\r\n`;
+  const untilMs = Math.min(freshness.bornMs + (age + 1) * 1000, freshness.bornMs + freshness.lifetimeMs - ttl * 1000);
+  facts.said = { text, fromMs: nowMs, untilMs };
+  return text;
 }
 
 /** Streams a flight's body to one client as it comes in. */

@@ -193,6 +193,7 @@ export class Flight {
         freshness:
           plan.kind === 'keep' ? plan.freshness : { ...previous.facts.freshness, bornMs: times.responseMs, lifetimeMs: 0 },
         head: prepareHead(headers, rules.response_headers, times.responseMs),
+        said: undefined,
       },
     };
     let stored = false;
@@ -308,7 +309,7 @@ export class Flight {
       headers: head.headers,
       body: bytes,
       position: this.#position,
-      facts: { freshness, head: prepared },
+      facts: { freshness, head: prepared, said: undefined },
     });
     if (kept !== true) return this.#house.passed('too-big');
     this.#stored = bytes;

@@ -4,8 +4,8 @@
 
 import { copyLine } from '../answer/copy-word.ts';
 import { isPersonal } from '../answer/personal.ts';
+import type { PeerLines } from '../answer/quick-word.ts';
 import { type Asked, AskedReader } from '../asset/asked.ts';
-import { keptQuery, originTarget, sourceKey } from '../asset/key.ts';
 import type { SiteTable } from '../asset/site.ts';
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
@@ -20,7 +20,7 @@ import type { Exchange } from '../wire/connection.ts';
 import { sendFault } from '../wire/error-reply.ts';
 import { firstValue, type HeaderList } from '../wire/headers.ts';
 import type { HeadLimits } from '../wire/scanner.ts';
-import { deliverStored, FlightDelivery } from './deliver.ts';
+import { deliverFresh, deliverStored, FlightDelivery } from './deliver.ts';
 import type { Flight } from './flight.ts';
 import type { FlightHouse, FlightNews, FlightWaiter } from './flight-contract.ts';
 import type { Flights } from './flights.ts';
@@ -43,6 +43,8 @@ export interface NodeParts {
   readonly house: FlightHouse;
   /** Whether a request comes from a front of ours (the right secret, or loopback where none is set). */
   isPeer(x: Exchange): boolean;
+  /** What our fronts know a quick answer by (front/quick.ts); empty: none is given. Never logged, never sent to anybody else. */
+  readonly answerToken: string;
   /** What a head may be that comes from a client: a front of ours adds lines to it, and the listener leaves room for these. */
   readonly clientHead: HeadLimits;
   /** Where this node stands in the purge log, as text. */
@@ -72,11 +74,12 @@ const MOST_LOOKS = 3;
 export class NodeStory {
   readonly #parts: NodeParts;
 
-  readonly #asked = new AskedReader();
+  readonly #asked: AskedReader<NodeSite>;
   readonly #verdicts = new RefererVerdicts();
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
+    this.#asked = new AskedReader(parts.sites);
   }
 
   /** The gate said no. */
@@ -102,7 +105,7 @@ export class NodeStory {
     if (asked instanceof Fault) return this.#refuse(x, note, asked, isHead);
     if (asked.path.startsWith('/-/') && parts.internal(x, asked.path, peer)) return;
 
-    const site = parts.sites.find(asked.host, asked.path);
+    const { site } = asked;
     if (site === undefined) return this.#refuse(x, note, new Fault('DECKLE_NO_SITE'), isHead);
     note.site = site.index;
     if (x.head.method !== 'GET' && !isHead) return this.#refuse(x, note, new Fault('DECKLE_METHOD_NOT_ALLOWED'), isHead);
@@ -122,13 +125,12 @@ export class NodeStory {
   }
 
   // The key, and with it everything later steps ask for.
-  #name(x: Exchange, site: NodeSite, asked: Asked, note: NodeNote, peer: boolean, isHead: boolean): NodeRequest {
-    const query = keptQuery(site.query, asked.query);
+  #name(x: Exchange, site: NodeSite, asked: Asked<NodeSite>, note: NodeNote, peer: boolean, isHead: boolean): NodeRequest {
     return {
       x,
       site,
-      sourceKey: sourceKey(site.name, site.hostInKey ? asked.authority : undefined, asked.path, query),
-      target: originTarget(asked.path, query),
+      sourceKey: asked.key,
+      target: asked.target,
       clientHost: asked.authority,
       forwardedFor: peer ? (x.head.list('x-forwarded-for') ?? note.client) : note.client,
       id: note.id,
@@ -156,14 +158,8 @@ export class NodeStory {
     const verdict = judge(freshness, r.site.rules.grace, nowMs);
     switch (verdict.kind) {
       case 'fresh':
-        return this.#serve(
-          r,
-          note,
-          stored,
-          { result: 'memory', status: `hit; ttl=${seconds(verdict.ttlMs)}`, reason: undefined },
-          // A front of ours may keep a copy for as long as this is fresh.
-          r.peer && stored.status === 200 ? copyLine(verdict.ttlMs, parts.position()) : '',
-        );
+        note.result = 'memory';
+        return deliverFresh(r, stored, parts.name, nowMs, r.peer ? this.#tellPeer(stored, verdict.ttlMs) : undefined);
       case 'stale':
         this.#refresh(r, stored);
         return this.#serve(r, note, stored, { result: 'stale', status: `hit; ttl=${-seconds(verdict.overMs)}`, reason: 'grace' });
@@ -183,11 +179,17 @@ export class NodeStory {
     return looks >= MOST_LOOKS || passes.why(r.sourceKey, clock.monoMs()) !== undefined;
   }
 
-  #serve(r: NodeRequest, note: NodeNote, stored: Answer, outcome: Outcome, copy = ''): void {
+  // A front of ours may keep a copy for as long as the answer is fresh, and pass it on without reading its head.
+  #tellPeer({ status }: Answer, ttlMs: Ms): PeerLines {
+    const copy = status === 200 ? copyLine(ttlMs, this.#parts.position()) : '';
+    return { lines: `X-Deckle-Result: memory\r\n${copy}`, result: 'memory', token: this.#parts.answerToken };
+  }
+
+  #serve(r: NodeRequest, note: NodeNote, stored: Answer, outcome: Outcome): void {
     note.result = outcome.result;
     note.reason = outcome.reason;
     const age = ageSeconds(stored.facts.freshness, this.#parts.clock.wallMs());
-    deliverStored(r, stored, this.#parts.name, age, outcome, copy);
+    deliverStored(r, stored, this.#parts.name, age, outcome);
   }
 
   // One refresh behind per variant; nobody waits for it.

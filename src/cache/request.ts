@@ -1,10 +1,9 @@
 // What the node's rooms pass among themselves for one request. Made by the story after the gate; read by flight and deliver.
 
 import type { PreparedHead, ResponseHeaderRules } from '../answer/prepared.ts';
-import type { QueryMode } from '../asset/key.ts';
-import type { SiteIdentity } from '../asset/site.ts';
+import type { NamingSite } from '../asset/asked.ts';
 import type { Reason } from '../base/reasons.ts';
-import type { Bytes, Ms } from '../base/units.ts';
+import type { Bytes, Ms, WallMs } from '../base/units.ts';
 import type { DenyRule } from '../guard/denial.ts';
 import type { RefererGuard } from '../guard/referer.ts';
 import type { Result } from '../metrics/catalogue.ts';
@@ -25,14 +24,11 @@ export interface CacheSiteRules extends LifetimeRules {
   readonly response_headers: ResponseHeaderRules;
 }
 
-export interface NodeSite extends SiteIdentity {
+export interface NodeSite extends NamingSite {
   /** Place among the sites of the config, for counters. */
   readonly index: number;
   readonly rules: CacheSiteRules;
   readonly origin: Origin;
-  /** The client's host is sent to the origin and is part of the key. */
-  readonly hostInKey: boolean;
-  readonly query: QueryMode;
   readonly guard: RefererGuard;
   readonly deny: DenyRule;
 }
@@ -41,6 +37,8 @@ export interface NodeSite extends SiteIdentity {
 export interface AnswerFacts {
   readonly freshness: Freshness;
   readonly head: PreparedHead;
+  /** Age and Cache-Status of a hit as they were said last, and when that is right. */
+  said: { readonly text: string; readonly fromMs: WallMs; readonly untilMs: WallMs } | undefined;
 }
 
 export type Answer = StoredAnswer<AnswerFacts>;

@@ -1,6 +1,7 @@
 // `deckle front [NAME]` and `deckle node NAME`: one process alone, for containers. It opens admin.listen itself.
 
 import { createAdminServer } from '../admin/server.ts';
+import { sharedAnswerToken } from '../app/answer-token.ts';
 import { CertificateKeeper, certificateEvents } from '../app/certificates.ts';
 import { createFront } from '../app/front.ts';
 import { createNode } from '../app/node.ts';
@@ -64,11 +65,13 @@ async function run(role: 'front' | 'node', argv: readonly string[], io: Io): Pro
     io.err(`deckle: ${name}: ${certificates}\n`);
     return 1;
   }
+  // Without a secret nobody else could know what we draw.
+  const answerToken = sharedAnswerToken(config.peers.secret) ?? '';
   try {
     worker =
       role === 'front'
-        ? createFront(config, name, NO_LOG, certificates.material, systemClock, log)
-        : createNode(config, name, NO_LOG, systemClock, log);
+        ? createFront(config, name, NO_LOG, certificates.material, answerToken, systemClock, log)
+        : createNode(config, name, NO_LOG, answerToken, systemClock, log);
   } catch (error) {
     io.err(`deckle: ${name}: ${(error as Error).message}\n`);
     return 1;

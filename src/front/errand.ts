@@ -5,7 +5,7 @@
 
 import type { Clock } from '../base/clock.ts';
 import { Fault } from '../base/fault.ts';
-import type { Ms } from '../base/units.ts';
+import type { Bytes, Ms } from '../base/units.ts';
 import { RESULTS, type Result } from '../metrics/catalogue.ts';
 import type { Exchange } from '../wire/connection.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
@@ -106,6 +106,20 @@ export class Errand implements RelayEvents, Joined {
     this.begin();
   }
 
+  // A copy is made on the ordinary way, and so is an answer for a client that is to be told more, or less, than the node said.
+  takesQuick(length: Bytes): boolean {
+    const { x, key, hash, hot } = this.#order;
+    if (!x.reply.plain || this.#whole !== undefined) return false;
+    return hot === undefined || !hot.wants(key, hash, length, this.#parts.clock.monoMs());
+  }
+
+  quick(message: Buffer, length: Bytes, result: Result): void {
+    const { note, x } = this.#order;
+    this.#settle(true);
+    note.result = result;
+    x.reply.relayed(200, message, length);
+  }
+
   answered(head: HeadScanner, first: Buffer, whole: boolean): void {
     this.#copies = this.#order.x.reply.holding;
     const bytes = this.#copies && first.length > 0 ? Buffer.from(first) : first;
@@ -176,11 +190,11 @@ export class Errand implements RelayEvents, Joined {
 
   #ask(link: NodeLink, nowMs: Ms, admitted: boolean): void {
     const { joins, heads } = this.#parts;
-    const { key, x, words } = this.#order;
+    const { key, x, words, sentOn } = this.#order;
     this.#askedMs = nowMs;
     joins.begin(key, nowMs);
     this.#leads = true;
-    this.#send(link, heads.of(x.head, words), admitted);
+    this.#send(link, link.speaksDeckle ? heads.lean(x.head, words, sentOn) : heads.of(x.head, words), admitted);
   }
 
   // The answer broke off: what is missing of it is asked of the next node.

@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type BadOrigin, startBadOrigin } from '../../test/support/bad-origin.ts';
 import { openRaw, parseAnswers } from '../../test/support/raw.ts';
+import { quickLine } from '../answer/quick-word.ts';
 import { SiteTable } from '../asset/site.ts';
 import { systemClock } from '../base/clock.ts';
 import { compileReferers } from '../guard/referer.ts';
@@ -13,10 +14,12 @@ import { Listener } from '../wire/listener.ts';
 import { ClientReader } from './client.ts';
 import { type FrontSite, FrontStory } from './handle.ts';
 import { RequestHeads } from './heads.ts';
+import { HotCopies } from './hot.ts';
 import { Joins } from './joins.ts';
 import { type LinkOptions, NodeLink } from './link.ts';
 import type { AnswerTimes } from './node-socket.ts';
 import type { FrontNote } from './note.ts';
+import { QuickReader } from './quick.ts';
 import { Ring } from './ring.ts';
 
 type Act = (socket: Socket, head: string) => void;
@@ -27,6 +30,8 @@ interface HouseOptions {
   readonly timeouts?: AnswerTimes;
   readonly trusted?: readonly string[];
   readonly deny?: FrontSite['deny'];
+  readonly hot?: HotCopies;
+  readonly requestHeaders?: readonly string[];
 }
 
 interface Recorded {
@@ -70,7 +75,7 @@ async function house(t: TestContext, acts: readonly Act[], options: HouseOptions
   const base = {
     query: 'ignore',
     hostInKey: false,
-    requestHeaders: [],
+    requestHeaders: options.requestHeaders ?? [],
     deny: options.deny ?? { status: 403, redirect: undefined },
   } as const;
   const open = compileReferers({ allow: [], serverNames: [] });
@@ -91,7 +96,7 @@ async function house(t: TestContext, acts: readonly Act[], options: HouseOptions
     ring,
     links,
     joins,
-    hot: undefined,
+    hot: options.hot,
     retries: options.retries ?? 3,
     timeouts: options.timeouts ?? { firstByteMs: 10_000, betweenBytesMs: 10_000 },
     heads: new RequestHeads('front-1', 'X-Deckle-Peer: s3cret\r\n'),
@@ -130,7 +135,7 @@ async function house(t: TestContext, acts: readonly Act[], options: HouseOptions
     const steps = ring.walk(`all /${path}`);
     return nodes.map(() => steps.next());
   };
-  return { nodes, links, port, records, retried, denied, joins, walk };
+  return { nodes, links, port, records, retried, denied, joins, walk, drain: () => void listener.close() };
 }
 
 interface Got {
@@ -770,4 +775,232 @@ test("a node's own request id is kept, a word that is no result of ours is not",
   const got = await get(port);
   assert.equal(got.lines.filter((line) => /^x-request-id/i.test(line)).join(), 'X-Request-Id: from-node');
   assert.equal(records[0]!.note.result, 'relayed');
+});
+
+const TOKEN = 'a0'.repeat(16);
+const QUICK = { link: { quick: new QuickReader(TOKEN) } } as const;
+
+/** An answer as our nodes make it. Without X-Request-Id, which every answer that the front has read gets: so the two ways differ. */
+function quickAnswer(body: string | Buffer, token = TOKEN, lines = ''): Buffer {
+  const bytes = Buffer.from(body);
+  const own = `${lines}Cache-Status: n1; hit\r\nContent-Length: ${bytes.length}\r\n\r\n`;
+  const peer = { lines: 'X-Deckle-Result: memory\r\nX-Deckle-Later: x\r\n', result: 'memory', token } as const;
+  return Buffer.concat([Buffer.from(`${OK}${quickLine(peer, 200, own.length, bytes.length)}${peer.lines}${own}`), bytes]);
+}
+
+/** What a kept-alive client gets for one request. */
+async function kept(t: TestContext, port: number, text = 'GET /a.jpg HTTP/1.1\r\nHost: img.example\r\n\r\n') {
+  const client = await openRaw(port);
+  t.after(() => client.close());
+  client.send(text);
+  assert.ok(await client.answered(1));
+  return { client, text: client.bytes().toString('latin1') };
+}
+
+test('a quick answer goes to the client as it stands', async (t) => {
+  const { port, records, nodes, links } = await house(t, [(socket) => socket.write(quickAnswer('hello'))], QUICK);
+  const { client, text } = await kept(t, port);
+  assert.equal(text, `${OK}Cache-Status: n1; hit\r\nContent-Length: 5\r\n\r\nhello`);
+  assert.deepEqual(records, [
+    {
+      note: {
+        id: 'id-1',
+        site: 0,
+        result: 'memory',
+        reason: undefined,
+        client: '127.0.0.1',
+        node: 'n1',
+        tries: 1,
+      },
+      status: 200,
+      clean: true,
+    },
+  ]);
+  assert.equal(links[0]!.inFlight, 0);
+  client.send('GET /b.jpg HTTP/1.1\r\nHost: img.example\r\n\r\n');
+  assert.ok(await client.answered(2));
+  assert.equal(client.bytes().toString('latin1'), text + text);
+  assert.equal(nodes[0]!.connections(), 1, 'the connection to the node goes on');
+});
+
+const ASK = 'GET /a.jpg HTTP/1.1\r\nHost: img.example\r\n';
+const WAYS: readonly (readonly [name: string, request: string, answer: Act, options?: HouseOptions])[] = [
+  ['the client wants to leave', `${ASK}${CLOSE}\r\n`, (socket) => socket.write(quickAnswer('hello'))],
+  [
+    'a client of HTTP/1.0',
+    'GET /a.jpg HTTP/1.0\r\nHost: img.example\r\nConnection: keep-alive\r\n\r\n',
+    (socket) => socket.write(quickAnswer('hello')),
+  ],
+  ['another token', `${ASK}\r\n`, (socket) => socket.write(quickAnswer('hello', 'b0'.repeat(16)))],
+  ['no token here', `${ASK}\r\n`, (socket) => socket.write(quickAnswer('hello')), {}],
+  [
+    'an interim answer before it',
+    `${ASK}\r\n`,
+    (socket) => socket.write(Buffer.concat([Buffer.from('HTTP/1.1 102 Processing\r\n\r\n'), quickAnswer('hello')])),
+  ],
+  [
+    'an interim answer in a read of its own',
+    `${ASK}\r\n`,
+    (socket) => socket.write('HTTP/1.1 102 Processing\r\n\r\n', () => setImmediate(() => socket.write(quickAnswer('hello')))),
+  ],
+  ['bytes behind it', `${ASK}\r\n`, (socket) => socket.write(Buffer.concat([quickAnswer('hello'), Buffer.from('x')]))],
+  [
+    'a hot copy is made of it',
+    `${ASK}\r\n`,
+    (socket) => socket.write(quickAnswer('hello')),
+    { ...QUICK, hot: Object.assign(hotCopies(), { wants: () => true }) },
+  ],
+];
+
+function hotCopies(): HotCopies {
+  const position = { epoch: '00000000000000aa', high: 0n, low: 0n };
+  return new HotCopies({ maxBytes: 1024 * 1024, ttlMs: 60_000, position, nowMs: systemClock.monoMs() });
+}
+
+for (const [name, request, answer, options = QUICK] of WAYS) {
+  test(`the ordinary way: ${name}`, async (t) => {
+    const { port, records } = await house(t, [answer], options);
+    const { text } = await kept(t, port, request);
+    assert.match(text, /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\nX-Request-Id: id-1\r\n[\s\S]*\r\nhello$/);
+    assert.doesNotMatch(text, /x-deckle/i);
+    assert.equal(records[0]!.note.result, 'memory');
+    assert.equal(/\r\nConnection: close\r\n/.test(text), request.includes(CLOSE));
+  });
+}
+
+test('wherever it is split, it is the same answer', async (t) => {
+  const whole = quickAnswer('hello');
+  let cut = 0;
+  const act: Act = (socket) => {
+    socket.setNoDelay(true);
+    const at = cut;
+    socket.write(whole.subarray(0, at), () => setImmediate(() => socket.write(whole.subarray(at))));
+  };
+  const { port } = await house(t, [act], QUICK);
+  for (cut = 1; cut < whole.length; cut += 7) {
+    const { client, text } = await kept(t, port);
+    assert.match(
+      text,
+      /^HTTP\/1\.1 200 OK\r\nCache-Status: n1; hit\r\nContent-Length: 5\r\n(X-Request-Id: id-\d+\r\n)?\r\nhello$/,
+    );
+    client.close();
+  }
+});
+
+test('an answer to HEAD is never quick', async (t) => {
+  const { port } = await house(t, [(socket) => socket.write(quickAnswer(''))], QUICK);
+  const client = await openRaw(port);
+  t.after(() => client.close());
+  client.send('HEAD /a.jpg HTTP/1.1\r\nHost: img.example\r\n\r\n');
+  await until(() => client.answers([0]).length === 1);
+  assert.match(client.bytes().toString('latin1'), /\r\nX-Request-Id: id-1\r\n\r\n$/);
+});
+
+test('a front that began to close between question and answer says so', async (t) => {
+  const asked = Promise.withResolvers<Socket>();
+  const { port, drain } = await house(t, [(socket) => asked.resolve(socket)], QUICK);
+  const client = await openRaw(port);
+  t.after(() => client.close());
+  client.send(`${ASK}\r\n`);
+  const node = await asked.promise;
+  drain();
+  node.write(quickAnswer('hello'));
+  await client.closed();
+  assert.match(client.bytes().toString('latin1'), /\r\nConnection: close\r\n[\s\S]*hello$/);
+});
+
+test('an image that is asked for often is copied though its answers are quick', async (t) => {
+  const copy = `X-Deckle-Copy: 60000 ${'0'.repeat(14)}aa${'0'.repeat(32)}\r\n`;
+  const { port, nodes, records } = await house(t, [(socket) => socket.write(quickAnswer('hello', TOKEN, copy))], {
+    ...QUICK,
+    hot: hotCopies(),
+  });
+  const { client } = await kept(t, port);
+  for (let asked = 2; asked <= 6; asked += 1) {
+    client.send(`${ASK}\r\n`);
+    assert.ok(await client.answered(asked));
+  }
+  assert.deepEqual(
+    records.map(({ note }) => note.result),
+    ['memory', 'memory', 'memory', 'hot', 'hot', 'hot'],
+  );
+  assert.equal(nodes[0]!.requests(), 3);
+});
+
+test('no quick answer gets bytes of another, however slowly the clients read', async (t) => {
+  const bodyOf = (name: number): Buffer => Buffer.alloc(30_000, `body ${name};`);
+  const { port, links } = await house(
+    t,
+    [(socket, head) => socket.write(quickAnswer(bodyOf(Number(/\/(\d+)/.exec(head)![1]))))],
+    QUICK,
+  );
+  const each = 300;
+  const readers = await Promise.all(
+    [0, 1, 2].map(async (at) => {
+      const names = Array.from({ length: each }, (_, nth) => at * each + nth);
+      const client = await openRaw(port, { paused: true });
+      client.send(names.map((name) => `GET /${name} HTTP/1.1\r\nHost: img.example\r\n\r\n`).join(''));
+      return { client, names };
+    }),
+  );
+  for (let turn = 0; turn < 1_000; turn += 1) await new Promise(setImmediate);
+  for (const { client, names } of readers) {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    client.socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      client.socket.pause();
+      setImmediate(() => client.socket.resume());
+    });
+    await until(
+      () => bytes > each * 30_000 && parseAnswers(Buffer.concat(chunks), false).filter(({ whole }) => whole).length === each,
+    );
+    for (const [at, { body }] of parseAnswers(Buffer.concat(chunks), false).entries())
+      assert.ok(body.equals(bodyOf(names[at]!)), `body ${names[at]}`);
+    client.close();
+  }
+  assert.equal(links[0]!.inFlight, 0);
+});
+
+test('those who waited for a quick answer are let go', async (t) => {
+  const waiting: Socket[] = [];
+  const { port, joins, nodes } = await house(t, [(socket) => void waiting.push(socket)], QUICK);
+  const client = await openRaw(port);
+  t.after(() => client.close());
+  client.send(`${ASK}\r\n`);
+  await until(() => waiting.length === 1);
+  const key = 'all /a.jpg';
+  assert.equal(joins.shouldWait(key, true, 0), true, 'it leads');
+  let letGo = 0;
+  joins.wait(key, { letGo: () => (letGo += 1) });
+  waiting[0]!.write(quickAnswer('hello'));
+  assert.ok(await client.answered(1));
+  assert.equal(letGo, 1);
+  assert.equal(joins.shouldWait(key, true, 0), false);
+  assert.equal(nodes[0]!.requests(), 1);
+});
+
+test('a node that is known for one of ours is sent what it needs, and no longer than it is known', async (t) => {
+  let answer: string | Buffer = HELLO;
+  const { port, nodes, links } = await house(t, [(socket) => socket.write(answer)], { ...QUICK, requestHeaders: ['x-tint'] });
+  const heads: boolean[] = [];
+  const lines = 'Accept: image/webp\r\nX-Tint: red\r\nIf-None-Match: "1"\r\n';
+  const ask = async () => {
+    const { client } = await kept(t, port, `${ASK}${lines}\r\n`);
+    client.close();
+    const head = nodes[0]!.heads.at(-1)!;
+    assert.match(head, /\r\nX-Tint: red\r\nIf-None-Match: "1"\r\n\r\n$/);
+    heads.push(head.includes('Accept: image/webp'));
+  };
+  await ask();
+  await ask();
+  answer = quickAnswer('hello');
+  await ask();
+  await ask();
+  answer = `${OK}Content-Length: 5\r\n\r\nhello`;
+  await ask();
+  assert.equal(links[0]!.speaksDeckle, false);
+  await ask();
+  assert.deepEqual(heads, [true, false, false, false, false, true]);
 });

@@ -4,9 +4,8 @@
 
 import { isPersonal } from '../answer/personal.ts';
 import { sendWhole } from '../answer/send.ts';
-import { AskedReader } from '../asset/asked.ts';
-import { keptQuery, originTarget, type QueryMode, sourceKey } from '../asset/key.ts';
-import type { SiteIdentity, SiteTable } from '../asset/site.ts';
+import { AskedReader, type NamingSite } from '../asset/asked.ts';
+import type { SiteTable } from '../asset/site.ts';
 import { Fault } from '../base/fault.ts';
 import { type DenyRule, sendDenial } from '../guard/denial.ts';
 import type { RefererGuard } from '../guard/referer.ts';
@@ -18,12 +17,9 @@ import { type ClientReader, plainAddress } from './client.ts';
 import { Errand, type ErrandParts, type Order } from './errand.ts';
 import type { HotCopies } from './hot.ts';
 import type { FrontNote } from './note.ts';
-import { keyHash } from './ring.ts';
 
-export interface FrontSite extends SiteIdentity {
+export interface FrontSite extends NamingSite {
   readonly index: number;
-  readonly query: QueryMode;
-  readonly hostInKey: boolean;
   /** Request fields that nodes send on to the origin: lower case, or `*`. */
   readonly requestHeaders: readonly string[];
   readonly guard: RefererGuard;
@@ -47,14 +43,14 @@ const CLIENT_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
 export class FrontStory {
   readonly #parts: FrontParts;
-
-  readonly #asked = new AskedReader();
+  readonly #asked: AskedReader<FrontSite>;
   readonly #verdicts = new RefererVerdicts();
 
   readonly #giveUp = ({ x, note, words }: Order, fault: Fault) => this.#refuse(x, note, fault, words.isHead);
 
   constructor(parts: FrontParts) {
     this.#parts = parts;
+    this.#asked = new AskedReader(parts.sites);
   }
 
   /** The gate said no. */
@@ -72,7 +68,7 @@ export class FrontStory {
     if (asked instanceof Fault) return this.#refuse(x, note, asked, isHead);
     if (asked.path.startsWith('/-/') && parts.internal(x, asked.path)) return;
 
-    const site = parts.sites.find(asked.host, asked.path);
+    const { site, key, hash } = asked;
     if (site === undefined) return this.#refuse(x, note, new Fault('DECKLE_NO_SITE'), isHead);
     note.site = site.index;
     if (x.head.method !== 'GET' && !isHead) return this.#refuse(x, note, new Fault('DECKLE_METHOD_NOT_ALLOWED'), isHead);
@@ -87,10 +83,6 @@ export class FrontStory {
       return;
     }
 
-    const query = keptQuery(site.query, asked.query);
-    const key = sourceKey(site.name, site.hostInKey ? asked.authority : undefined, asked.path, query);
-    const hash = keyHash(key);
-
     // Credentials that the site sends on: no copy was made for this client, and what comes is not for others.
     const hot = isPersonal(x.head, site.requestHeaders) ? undefined : parts.hot;
     const copy = hot?.find(key, hash, x.head, x.startMs);
@@ -103,7 +95,7 @@ export class FrontStory {
 
     const words = {
       isHead,
-      target: originTarget(asked.path, query),
+      target: asked.target,
       authority: asked.authority,
       forwardedFor: client.forwardedFor,
       id: note.id,

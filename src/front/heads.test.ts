@@ -100,3 +100,77 @@ test('all else passes as it was written: order, case, doubles, bytes above ASCII
   assert.deepEqual(passed(...lines), lines);
   assert.deepEqual(answered(...lines), lines);
 });
+
+/** What a node of ours is sent of the client's lines. */
+function lean(sentOn: readonly string[], heads: RequestHeads, ...lines: readonly string[]): readonly string[] {
+  const text = heads.lean(scan('request', 'GET /raw HTTP/1.1', ['Host: client.example', ...lines]), WORDS, sentOn);
+  assert.ok(text.endsWith('\r\n\r\n'));
+  const all = text.slice(0, -4).split('\r\n');
+  assert.deepEqual(
+    all.slice(0, 6),
+    HEADS.of(scan('request', 'GET / HTTP/1.1', ['Host: a']), WORDS)
+      .split('\r\n')
+      .slice(0, 6),
+  );
+  return all.slice(6);
+}
+
+const BROWSER = [
+  'User-Agent: Mozilla/5.0',
+  'accept: image/avif,*/*',
+  'Accept-Language: de',
+  'Accept-Encoding: br',
+  'Referer: https://page.example/',
+  'Cookie: session=1',
+  'Sec-Fetch-Dest: image',
+  'X-Deckle-Peer: forged',
+  'TE: trailers',
+];
+const UNLOGGED = new RequestHeads('front-1', 'X-Deckle-Peer: s3cret\r\n', false);
+
+test('a node of ours gets what it reads, what it logs, and what the site sends on', () => {
+  assert.deepEqual(lean([], HEADS, ...BROWSER), ['User-Agent: Mozilla/5.0', 'Referer: https://page.example/']);
+  assert.deepEqual(lean([], UNLOGGED, ...BROWSER), []);
+  assert.deepEqual(lean(['accept', 'x-tint'], UNLOGGED, ...BROWSER, 'X-TINT: red'), ['accept: image/avif,*/*', 'X-TINT: red']);
+  assert.deepEqual(lean(['cookie'], UNLOGGED, ...BROWSER), ['Cookie: session=1']);
+  const read = [
+    'Range: bytes=0-1',
+    'IF-RANGE: "1"',
+    'If-None-Match: "1"',
+    'If-Modified-Since: Tue, 01 Jan 2030 00:00:00 GMT',
+    'Cache-Control: no-cache',
+    'Pragma: no-cache',
+    'Via: 1.1 cdn',
+    'CDN-Loop: cdn',
+  ];
+  assert.deepEqual(lean([], UNLOGGED, ...BROWSER, ...read), read);
+});
+
+test('where the site sends on all, a node of ours gets all', () => {
+  assert.deepEqual(lean(['*'], UNLOGGED, ...BROWSER), passed(...BROWSER));
+});
+
+test('what must not pass does not pass because a site names it', () => {
+  const named = ['x-deckle-peer', 'te', 'host', 'x-forwarded-for', 'x-request-id', 'x-hop'];
+  const lines = ['Connection: X-Hop', 'X-Hop: 1', 'X-Forwarded-For: 1.2.3.4', 'X-Request-Id: forged', ...BROWSER];
+  assert.deepEqual(lean(named, UNLOGGED, ...lines), []);
+});
+
+test('on one connection each site and each change of the fields has lines of its own', () => {
+  const scanner = new HeadScanner('request', { maxBytes: 64 * 1024, maxFields: 256 });
+  const read = (accept: string) => {
+    scanner.reset();
+    const bytes = Buffer.from(`GET / HTTP/1.1\r\nHost: a\r\nAccept: ${accept}\r\nX-Tint: red\r\n\r\n`);
+    assert.equal(scanner.scan(bytes, 0, bytes.length), 'done');
+  };
+  const sites = [['accept'], ['x-tint'], []] as const;
+  const said = (site: readonly string[]) => UNLOGGED.lean(scanner, WORDS, site).split('\r\n').slice(6, -2);
+  for (const accept of ['a', 'a', 'b', 'a']) {
+    read(accept);
+    for (let round = 0; round < 2; round += 1) {
+      assert.deepEqual(said(sites[0]), [`Accept: ${accept}`]);
+      assert.deepEqual(said(sites[1]), ['X-Tint: red']);
+      assert.deepEqual(said(sites[2]), []);
+    }
+  }
+});

@@ -31,6 +31,25 @@ const CONDITIONS: ReadonlySet<string> = new Set([
 ]);
 const NO_NAMES: ReadonlySet<string> = new Set();
 
+/** What a node of ours reads of a client's request beside what the site sends on to the origin. */
+const READ_BY_NODES: readonly FieldName[] = [
+  'range',
+  'if-range',
+  'if-none-match',
+  'if-modified-since',
+  'cache-control',
+  'pragma',
+  'via',
+  'cdn-loop',
+];
+/** For its access log. */
+const LOGGED_BY_NODES: readonly FieldName[] = ['user-agent', 'referer'];
+
+interface LeanLines {
+  sentOn: readonly string[] | undefined;
+  text: string;
+}
+
 export interface RequestWords {
   readonly isHead: boolean;
   /** Canonical path and kept query. */
@@ -44,22 +63,52 @@ export interface RequestWords {
 export class RequestHeads {
   readonly #own: string;
   readonly #passed = new PerFields((head) => fields(head, REQUEST_DROPS, NO_NAMES));
+  readonly #always: readonly string[];
+  /** By the site's list of fields. */
+  readonly #kept = new WeakMap<readonly string[], ReadonlySet<string>>();
+  /** Of the site that the connection asked last. */
+  readonly #lean = new PerFields<LeanLines>(() => ({ sentOn: undefined, text: '' }));
 
   /**
    * @param from     our own name, `front-1`
    * @param peerLine `X-Deckle-Peer: …` with its line end, or empty
+   * @param logged   nodes write an access log
    */
-  constructor(from: string, peerLine: string) {
+  constructor(from: string, peerLine: string, logged = true) {
     this.#own = `X-Deckle-From: ${from}\r\n${peerLine}`;
+    this.#always = logged ? [...READ_BY_NODES, ...LOGGED_BY_NODES] : READ_BY_NODES;
   }
 
   of(head: HeadScanner, words: RequestWords): string {
     return `${this.#start(words)}${this.#passed.of(head)}\r\n`;
   }
 
+  /**
+   * The request for a node of deckle that knows us for its front: without what it would read and never use.
+   * @param sentOn request fields that the site's nodes send on to the origin; the same list each time for the same site
+   */
+  lean(head: HeadScanner, words: RequestWords, sentOn: readonly string[]): string {
+    if (sentOn.includes('*')) return this.of(head, words);
+    const lines = this.#lean.of(head);
+    if (lines.sentOn !== sentOn) {
+      lines.sentOn = sentOn;
+      lines.text = fields(head, REQUEST_DROPS, NO_NAMES, this.#keptNames(sentOn));
+    }
+    return `${this.#start(words)}${lines.text}\r\n`;
+  }
+
   /** The same request with other conditions and ranges: field lines with their line ends. */
   withConditions(head: HeadScanner, words: RequestWords, conditions: string): string {
     return `${this.#start(words)}${fields(head, REQUEST_DROPS, CONDITIONS)}${conditions}\r\n`;
+  }
+
+  #keptNames(sentOn: readonly string[]): ReadonlySet<string> {
+    let names = this.#kept.get(sentOn);
+    if (names === undefined) {
+      names = new Set([...this.#always, ...sentOn]);
+      this.#kept.set(sentOn, names);
+    }
+    return names;
   }
 
   #start({ isHead, target, authority, forwardedFor, id }: RequestWords): string {
@@ -75,10 +124,15 @@ export function responseLines(head: HeadScanner): string {
   return fields(head, RESPONSE_DROPS, NO_NAMES);
 }
 
-// Lines that stay are taken in runs, as they were written.
-function fields(head: HeadScanner, drops: ReadonlySet<number>, dropNames: ReadonlySet<string>): string {
+// Lines that stay are taken in runs, as they were written. With `keptNames` only lines of these names stay.
+function fields(
+  head: HeadScanner,
+  drops: ReadonlySet<number>,
+  dropNames: ReadonlySet<string>,
+  keptNames?: ReadonlySet<string>,
+): string {
   const named = connectionNamed(head);
-  const byName = named !== undefined || dropNames.size > 0;
+  const byName = named !== undefined || dropNames.size > 0 || keptNames !== undefined;
   let text = '';
   let from = 0;
   for (let at = 0; at < head.count; at += 1) {
@@ -87,7 +141,7 @@ function fields(head: HeadScanner, drops: ReadonlySet<number>, dropNames: Readon
       if (!isOurs(name)) {
         if (!byName) continue;
         const lower = name.toLowerCase();
-        if (named?.has(lower) !== true && !dropNames.has(lower)) continue;
+        if (named?.has(lower) !== true && !dropNames.has(lower) && keptNames?.has(lower) !== false) continue;
       }
     }
     text += head.linesText(from, at);

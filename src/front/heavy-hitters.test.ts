@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { keyHash } from '../asset/key.ts';
 import { HeavyHitters } from './heavy-hitters.ts';
-import { keyHash } from './ring.ts';
 
 test('keys are counted one by one, and one without a count has 0', () => {
   const hitters = new HeavyHitters(64, 1000, 0);

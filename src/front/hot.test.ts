@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { keyHash } from '../asset/key.ts';
 import type { Position } from '../base/position.ts';
 import { formatPosition } from '../base/position.ts';
 import { HeadScanner } from '../wire/scanner.ts';
 import { HotCopies, type HotCopy, type Taking } from './hot.ts';
-import { keyHash } from './ring.ts';
 
 const KB = 1024;
 const MB = 1024 * KB;
@@ -398,4 +398,43 @@ test('more hot images than there is room for: near the best choice, without taki
   const evictions = house.hot.counts().evictions - evictionsBefore;
   assert.ok(hits / rounds > 0.85 * best, `${hits / rounds} of ${best}`);
   assert.ok(evictions < rounds / 20, `${evictions} evictions`);
+});
+
+test('an answer is worth reading when a copy may come of it', () => {
+  const house = new House();
+  const wants = (key: string, length = 5) => house.hot.wants(key, keyHash(key), length, house.nowMs);
+  assert.equal(wants('a'), false, 'nobody asked');
+  for (let asked = 0; asked < 2; asked += 1) house.find('a');
+  assert.equal(wants('a'), false);
+  house.find('a');
+  assert.equal(wants('a'), true);
+  assert.equal(wants('a', 4 * MB), false, 'it is too large');
+  assert.equal(house.pass('a'), true);
+  assert.equal(wants('a'), true, 'the next copy is made of it');
+});
+
+test('who was refused room speaks for all of no more worth, for a moment', () => {
+  const house = new House({ maxBytes: 64 * KB });
+  const body = Buffer.alloc(3 * KB);
+  const wants = (key: string) => house.hot.wants(key, keyHash(key), body.length, house.nowMs);
+  const ask = (key: string, times: number) => {
+    for (let asked = 0; asked < times; asked += 1) house.find(key);
+  };
+  for (let at = 0; at < 40; at += 1) {
+    ask(`kept ${at}`, 20);
+    house.pass(`kept ${at}`, { body });
+  }
+  house.nowMs += 20;
+  ask('mild', 4);
+  ask('mild too', 4);
+  ask('great', 100);
+  assert.equal(wants('mild'), true, 'nothing is known yet');
+  assert.equal(house.pass('mild', { body }), false);
+  assert.equal(wants('mild'), false);
+  assert.equal(wants('mild too'), false);
+  assert.equal(wants('great'), true);
+  const kept = Array.from({ length: 40 }, (_, at) => `kept ${at}`).find((key) => house.find(key) !== undefined)!;
+  assert.equal(wants(kept), true, 'it has room');
+  house.nowMs += 20;
+  assert.equal(wants('mild'), true, 'others may be worth less by now');
 });

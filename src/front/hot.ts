@@ -9,12 +9,12 @@ import { parseCopyWord } from '../answer/copy-word.ts';
 import type { PreparedHead } from '../answer/prepared.ts';
 import type { WholeAnswer } from '../answer/send.ts';
 import { variantKey, varyNames } from '../answer/variant.ts';
+import { keyHash } from '../asset/key.ts';
 import { formatPosition, type Position } from '../base/position.ts';
 import type { Bytes, Ms } from '../base/units.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
 import { copiedHead } from './copied-head.ts';
 import { HeavyHitters } from './heavy-hitters.ts';
-import { keyHash } from './ring.ts';
 
 export interface HotOptions {
   readonly maxBytes: Bytes;
@@ -84,6 +84,8 @@ const MOST_VARIANTS = 16;
 const OVERHEAD: Bytes = 1024;
 /** A taking that lasts longer goes at the pace of a slow client: it may be given up for another. */
 const SLOW_MS: Ms = 1_000;
+/** One that was refused room speaks for so long for all that are worth no more. */
+const REFUSED_MS: Ms = 20;
 /** The last part of a copy's life in which one request fetches the next. */
 const REFRESH_SHARE = 0.1;
 /** When that request brought nothing, another goes after this part of the life. */
@@ -121,6 +123,9 @@ export class HotCopies {
   #evictions = 0;
   /** Where the search for a victim goes on. */
   #hand = 0;
+  /** The worth of the newcomer that was refused room last, and until when that counts. */
+  #refusedValue = 0;
+  #refusedUntilMs: Ms = Number.NEGATIVE_INFINITY;
 
   constructor(options: HotOptions) {
     this.#maxKept = options.maxBytes - Math.floor(options.maxBytes / 8);
@@ -167,6 +172,18 @@ export class HotCopies {
   }
 
   /**
+   * Whether it is worth reading a node's answer for `take`: a guess, made without its head. What is not read is not copied, so the
+   * doubtful is wanted.
+   * @param length of the body
+   */
+  wants(key: string, hash: number, length: Bytes, nowMs: Ms): boolean {
+    const count = this.#hitters.of(hash);
+    if (count < LEAST_ASKED || length > this.#maxObject) return false;
+    if (nowMs >= this.#refusedUntilMs || this.#sources.has(key)) return true;
+    return guessedValue(count, length) > this.#refusedValue;
+  }
+
+  /**
    * The head of a node's answer is here. When a copy of it is wanted, its body is given to the taking as it passes.
    * @param lines field lines of the answer as the client gets them
    */
@@ -196,7 +213,11 @@ export class HotCopies {
     const cost = length + lines.length * 3 + key.length + variant.length + OVERHEAD;
     const renewed = old === undefined || this.#renewing + cost > this.#maxRenewing ? 0 : Math.min(cost, old.cost);
     if (cost > this.#maxTaking || !this.#mayTake(key, cost, nowMs)) return undefined;
-    if (!this.#makeRoom(cost - renewed, count * worth(length, cost), nowMs)) return undefined;
+    if (!this.#makeRoom(cost - renewed, count * worth(length, cost), nowMs)) {
+      this.#refusedValue = guessedValue(count, length);
+      this.#refusedUntilMs = nowMs + REFUSED_MS;
+      return undefined;
+    }
 
     const copied = copiedHead(lines);
     const taking = new Taking(this, {
@@ -425,6 +446,11 @@ export class Taking {
 /** What a hit spares, for each byte of room. */
 function worth(length: Bytes, cost: Bytes): number {
   return (RELAY_WORTH + length) / cost;
+}
+
+/** What a copy would be worth, as long as nothing is known of its head. */
+function guessedValue(count: number, length: Bytes): number {
+  return count * worth(length, length + OVERHEAD);
 }
 
 function asksForAll(head: HeadScanner): boolean {

@@ -34,6 +34,9 @@ function acquire(link: NodeLink, granted: (fault: Fault | undefined) => void, ad
 
 const never = () => assert.fail('it was told what did not happen');
 
+/** These links know no token. */
+const NOT_QUICK = { takesQuick: never, quick: never };
+
 const HELLO = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
 const REQUEST = 'GET /a.jpg HTTP/1.1\r\nHost: a\r\n\r\n';
 const TIMES = { firstByteMs: 60_000, betweenBytesMs: 60_000 };
@@ -42,6 +45,7 @@ const TIMES = { firstByteMs: 60_000, betweenBytesMs: 60_000 };
 function ask(socket: NodeSocket): Promise<'whole' | Closing> {
   return new Promise((resolve) => {
     const user: SocketUser = {
+      ...NOT_QUICK,
       answered: () => {},
       data: () => {},
       holds: () => false,
@@ -308,6 +312,7 @@ test('bytes that somebody holds stay as they are, while the connection carries o
   const askHolding = () =>
     new Promise<void>((resolve) => {
       mine.ask(REQUEST, false, TIMES, {
+        ...NOT_QUICK,
         answered: (_head, first) => held.push(first),
         data: never,
         holds: () => true,
@@ -353,6 +358,7 @@ function waitOn(link: NodeLink): { readonly lost: () => number; readonly socket:
   const socket = link.connection();
   let lost = 0;
   socket.ask(REQUEST, false, TIMES, {
+    ...NOT_QUICK,
     answered: never,
     data: never,
     holds: () => false,

@@ -9,6 +9,7 @@ import { Fault } from '../base/fault.ts';
 import type { Ms } from '../base/units.ts';
 import { NodeSocket, type SocketHome } from './node-socket.ts';
 import { probe } from './probe.ts';
+import type { QuickReader } from './quick.ts';
 import { NodeWatch } from './watch.ts';
 
 export interface LinkOptions {
@@ -20,6 +21,8 @@ export interface LinkOptions {
   readonly connectMs: Ms;
   /** An idle connection is closed after this; shorter than the node's own idle timeout. */
   readonly idleMs: Ms;
+  /** What quick answers of this node are known by (quick.ts); without it there are none. */
+  readonly quick?: QuickReader | undefined;
   /** The path that is asked whether the node lives; without one it is never asked. */
   readonly check?: string | false;
 }
@@ -60,6 +63,9 @@ export class NodeLink implements SocketHome {
   /** When the node last did something that takes a living one: a head, or an answer to a probe. */
   #heardMs = 0;
   #closed = false;
+
+  /** The last answer came from a node of deckle that knows us for its front: it needs no more of a request than `RequestHeads.lean`. */
+  speaksDeckle = false;
 
   constructor(name: string, options: LinkOptions, clock: Clock) {
     this.name = name;
@@ -148,7 +154,7 @@ export class NodeLink implements SocketHome {
 
   /** A new connection, not yet standing. */
   dial(): NodeSocket {
-    const socket = new NodeSocket(this.#options, this.#options, this);
+    const socket = new NodeSocket(this.#options, this);
     this.#sockets.add(socket);
     this.#watchTime();
     return socket;

@@ -2,14 +2,17 @@
 // Promises: listeners are attached once; answers are parsed strictly (wire/scanner.ts); who asked is told `answered` once, then the
 // body's bytes, then `ended`, or instead `closed` with why; nothing after it let go. One buffer is read into again and again: what
 // is told lies in it and must not change while somebody still holds it, so nothing is read until its user lets go of a read.
+// An answer that is whole in its first read may be told in one piece, its head unread, when it comes from a node of ours (quick.ts).
 // Refuses: an upgrade, bytes that nobody asked for, bytes behind an answer (the answer counts, the connection does not go on).
 
 import { connect, type Socket } from 'node:net';
 import type { Bytes, Ms } from '../base/units.ts';
+import type { Result } from '../metrics/catalogue.ts';
 import { ChunkReader } from '../wire/chunked.ts';
 import { Gathered } from '../wire/gathered.ts';
 import { HeadScanner } from '../wire/scanner.ts';
 import { isBodiless } from '../wire/status.ts';
+import { type QuickReader, quickMessage } from './quick.ts';
 
 /** Why a connection ended under a request. */
 export type Closing =
@@ -24,6 +27,10 @@ export type Closing =
 
 /** Who asked. */
 export interface SocketUser {
+  /** An answer of 200 with a body of this length has come, whole and quick (quick.ts): whether it is wanted by `quick`. */
+  takesQuick(length: Bytes): boolean;
+  /** Instead of `answered`: all of the answer as the client gets it, its head and a body of `length` bytes. */
+  quick(message: Buffer, length: Bytes, result: Result): void;
   /**
    * The final head, and what of the body came with it. `whole`: that is all of it.
    * Bodies that are not told by their length come by `data` alone.
@@ -48,10 +55,14 @@ export interface SocketHome {
   gone(socket: NodeSocket): void;
 }
 
-export interface SocketTimes {
+export interface SocketOptions {
+  readonly host: string;
+  readonly port: number;
   readonly connectMs: Ms;
   /** An idle connection is closed after this. */
   readonly idleMs: Ms;
+  /** Without it no answer is quick. */
+  readonly quick?: QuickReader | undefined;
 }
 
 export interface AnswerTimes {
@@ -70,7 +81,7 @@ const NOTHING = Buffer.alloc(0);
 
 export class NodeSocket {
   readonly #home: SocketHome;
-  readonly #times: SocketTimes;
+  readonly #options: SocketOptions;
   readonly #socket: Socket;
   readonly #scanner = new HeadScanner('response', HEAD_LIMITS);
   /** A head that came in more than one read. */
@@ -98,14 +109,14 @@ export class NodeSocket {
   /** When it was asked, or was last heard of while it was waited for. */
   heardMs: Ms;
 
-  constructor(where: { readonly host: string; readonly port: number }, times: SocketTimes, home: SocketHome) {
+  constructor(options: SocketOptions, home: SocketHome) {
     this.#home = home;
-    this.#times = times;
+    this.#options = options;
     this.heardMs = home.nowMs();
-    this.deadlineMs = this.heardMs + times.connectMs;
+    this.deadlineMs = this.heardMs + options.connectMs;
     this.#socket = connect({
-      host: where.host,
-      port: where.port,
+      host: options.host,
+      port: options.port,
       noDelay: true,
       onread: { buffer: () => this.#buffer, callback: (count) => this.#read(count) },
     });
@@ -195,7 +206,7 @@ export class NodeSocket {
     this.#state = 'idle';
     this.#user = undefined;
     this.#chunks = undefined;
-    this.deadlineMs = this.#home.nowMs() + this.#times.idleMs;
+    this.deadlineMs = this.#home.nowMs() + this.#options.idleMs;
   }
 
   // Called by node:net with the number of bytes that it has put into the buffer. False: do not read on.
@@ -226,6 +237,7 @@ export class NodeSocket {
     this.heardAny = true;
     this.#home.heard();
     const part = this.#part;
+    if (part.view.length === 0 && this.#passQuick(count)) return;
     let bytes = this.#buffer;
     let end = count;
     if (part.view.length > 0) {
@@ -255,6 +267,17 @@ export class NodeSocket {
     this.#answer(bytes, at, end);
   }
 
+  // The answer is told as it stands, when it can be. The first thing that a node says to a question is meant here, and nothing else.
+  #passQuick(count: number): boolean {
+    const user = this.#user!;
+    if (this.#isHead || this.#interim > 0) return false;
+    const answer = this.#options.quick?.read(this.#buffer, count);
+    if (answer === undefined || !user.takesQuick(answer.length)) return false;
+    user.quick(quickMessage(this.#buffer, count, answer), answer.length, answer.result);
+    if (this.#user === user) this.#complete(true);
+    return true;
+  }
+
   // RFC 9112 §6.3.
   #answer(bytes: Buffer, at: number, end: number): void {
     const head = this.#scanner;
@@ -281,7 +304,7 @@ export class NodeSocket {
       return;
     }
     user.answered(head, first, true);
-    if (this.#user === user) this.#complete(at + mine === end);
+    if (this.#user === user) this.#complete(at + mine === end && head.keepAlive);
   }
 
   #bodyBytes(bytes: Buffer, from: number, to: number): void {
@@ -294,7 +317,7 @@ export class NodeSocket {
       });
       if (this.#user !== user) return;
       if (result === 'broken') this.#close('garbled');
-      else if (result === 'done') this.#complete(chunks.used === to - from);
+      else if (result === 'done') this.#complete(chunks.used === to - from && this.#scanner.keepAlive);
       return;
     }
     if (this.#left < 0) {
@@ -304,12 +327,13 @@ export class NodeSocket {
     const mine = Math.min(this.#left, to - from);
     this.#left -= mine;
     user.data(bytes.subarray(from, from + mine));
-    if (this.#user === user && this.#left === 0) this.#complete(from + mine === to);
+    if (this.#user === user && this.#left === 0) this.#complete(from + mine === to && this.#scanner.keepAlive);
   }
 
-  #complete(withoutRest: boolean): void {
+  /** @param goesOn nothing came behind the answer, and the node said that more may */
+  #complete(goesOn: boolean): void {
     const user = this.#user!;
-    const clean = withoutRest && this.#scanner.keepAlive && !this.#endedWell;
+    const clean = goesOn && !this.#endedWell;
     this.#rest();
     if (!clean) this.#close('gone');
     user.ended(clean);

@@ -15,6 +15,12 @@ import { Relay, type RelayEvents } from './relay.ts';
 const REQUEST = 'GET /a.jpg HTTP/1.1\r\nHost: a\r\n\r\n';
 const PATIENT: AnswerTimes = { firstByteMs: 10_000, betweenBytesMs: 10_000 };
 
+/** These links know no token. */
+const NOT_QUICK = {
+  takesQuick: () => assert.fail('no answer is quick here'),
+  quick: () => assert.fail('no answer is quick here'),
+};
+
 type Act = (socket: Socket, nth: number) => void;
 
 /** A node that does `act` for each request it reads, and a link to it. */
@@ -73,6 +79,7 @@ function ask(link: NodeLink, timeouts = PATIENT, isHead = false): Promise<Told> 
       resolve({ end: how, status, body, fault });
     };
     new Relay(link, isHead ? REQUEST.replace('GET', 'HEAD') : REQUEST, isHead, timeouts, {
+      ...NOT_QUICK,
       answered: (head, first, whole) => {
         check(!over && status === 0, 'a second head');
         check(
@@ -299,6 +306,7 @@ async function slowReader(t: TestContext) {
   let told = 0;
   let reading = false;
   const relay = new Relay(link, REQUEST, false, PATIENT, {
+    ...NOT_QUICK,
     answered: (_head, data) => {
       told += data.length;
     },
@@ -349,6 +357,7 @@ test('a node that froze while the reader was slow is found out when the reader g
     false,
     { firstByteMs: 10_000, betweenBytesMs },
     {
+      ...NOT_QUICK,
       answered: () => {},
       data: () => {},
       holds: () => {
@@ -384,6 +393,7 @@ test('cancelling gives the slot back, wherever the attempt stands', async (t) =>
   );
   const never = () => assert.fail('told something after it was cancelled');
   const events: RelayEvents = {
+    ...NOT_QUICK,
     answered: never,
     data: never,
     holds: () => false,
@@ -430,6 +440,7 @@ test('cancelled in the middle of a read of many chunks, nothing more is told', a
   const first = Promise.withResolvers<void>();
   const never = () => assert.fail('told the end after it was cancelled');
   const relay = new Relay(link, REQUEST, false, PATIENT, {
+    ...NOT_QUICK,
     answered: () => {},
     data: () => {
       told += 1;

@@ -1,13 +1,18 @@
 // One attempt to get an answer from a node: a slot, a connection, the request out, the answer in.
-// Promises: `answered` is told once, then the body's bytes, then `ended` or `broken`; before the head only `failed`, with whether
-// another node may be asked. A kept connection that the node had closed meanwhile costs only a new connection.
+// Promises: `answered` is told once, then the body's bytes, then `ended` or `broken`, or `quick` for all of it, then `ended`; before
+// the head only `failed`, with whether another node may be asked. A kept connection that the node had closed meanwhile costs only a new connection.
 
 import { Fault } from '../base/fault.ts';
+import type { Bytes } from '../base/units.ts';
+import type { Result } from '../metrics/catalogue.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
 import type { NodeLink, SlotUser } from './link.ts';
 import type { AnswerTimes, Closing, NodeSocket, SocketUser } from './node-socket.ts';
 
 export interface RelayEvents {
+  /** See `SocketUser`: whether a whole answer is wanted by `quick`, which is told instead of `answered`. */
+  takesQuick(length: Bytes): boolean;
+  quick(message: Buffer, length: Bytes, result: Result): void;
   /** The final head, and what of the body came with it; `whole`: that is all of it. */
   answered(head: HeadScanner, first: Buffer, whole: boolean): void;
   /** The bytes change after the next `holds` that was false. */
@@ -66,9 +71,21 @@ export class Relay implements SlotUser, SocketUser {
     this.#events.failed(fault);
   }
 
+  takesQuick(length: Bytes): boolean {
+    return this.#events.takesQuick(length);
+  }
+
+  quick(message: Buffer, length: Bytes, result: Result): void {
+    this.#state = 'answered';
+    this.#link.succeeded();
+    this.#link.speaksDeckle = true;
+    this.#events.quick(message, length, result);
+  }
+
   answered(head: HeadScanner, first: Buffer, whole: boolean): void {
     this.#state = 'answered';
     this.#link.succeeded();
+    this.#link.speaksDeckle = head.lines('x-deckle-result') > 0;
     this.#events.answered(head, first, whole);
   }
 

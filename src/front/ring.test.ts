@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import HashRing from 'hashring';
-import { keyHash, Ring, type RingMember } from './ring.ts';
+import { keyHash } from '../asset/key.ts';
+import { Ring, type RingMember } from './ring.ts';
 
 const POINTS = 1024;
 const KEYS = Array.from({ length: 2_000 }, (_, at) => `all /photos/${at % 40}/${at}.jpg`);

@@ -4,6 +4,7 @@
 // changes its weight moves no key between the others, and the order of the list means nothing. Health is no business of the ring.
 
 import HashRing from 'hashring';
+import { keyHash } from '../asset/key.ts';
 
 export interface RingMember {
   readonly name: string;
@@ -107,15 +108,6 @@ export class RingWalk {
     }
     return -1;
   }
-}
-
-/** 32 bits of a key: FNV-1a over its bytes, then the finaliser of MurmurHash3, which spreads what FNV leaves in the low bits. */
-export function keyHash(key: string): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < key.length; at += 1) hash = Math.imul(hash ^ key.charCodeAt(at), 0x01000193);
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
 }
 
 function pointsOf(ring: HashRing): readonly Point[] {

@@ -33,10 +33,11 @@ function tier(maxBytes: number): MemoryTier<number> {
   return new MemoryTier<number>({ maxBytes, maxVariants: MAX_VARIANTS, variantKeyOf: variantKey });
 }
 
-/** Least recently used first. */
+/** Who goes next stands first; who was found since it came there gets a second chance at the other end. */
 class Model {
   readonly maxBytes: number;
   held: StoredAnswer<number>[] = [];
+  readonly found = new Set<StoredAnswer<number>>();
   /** Variants of each source, the oldest put first. */
   readonly puts = new Map<string, string[]>();
   evictions = 0;
@@ -69,10 +70,15 @@ class Model {
       if (other.varyNames.join() !== stored.varyNames.join()) this.drop(other.variantKey);
     const variants = this.puts.get(stored.sourceKey) ?? [];
     if (variants.length >= MAX_VARIANTS) this.evict(variants[0]!);
-    while (this.bytes + costOf(stored) > this.maxBytes) this.evict(this.held[0]!.variantKey);
+    while (this.bytes + costOf(stored) > this.maxBytes) this.evict(this.victim());
     this.held.push(stored);
     this.puts.set(stored.sourceKey, [...(this.puts.get(stored.sourceKey) ?? []), stored.variantKey]);
     return true;
+  }
+
+  victim(): string {
+    while (this.found.delete(this.held[0]!)) this.held.push(this.held.shift()!);
+    return this.held[0]!.variantKey;
   }
 
   evict(key: string): void {
@@ -85,7 +91,7 @@ class Model {
     if (names === undefined) return undefined;
     const key = variantKey(sourceKey, names, (name) => fields[name]);
     const found = this.held.find((each) => each.variantKey === key);
-    if (found !== undefined) this.held = [...this.held.filter((each) => each !== found), found];
+    if (found !== undefined) this.found.add(found);
     return found;
   }
 

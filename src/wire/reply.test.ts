@@ -77,6 +77,43 @@ describe('framing', () => {
     assert.deepEqual([reply.status, reply.bytes], [200, 2]);
   });
 
+  test('a whole answer that another process made leaves as it is, and ends', () => {
+    const { socket, reply, ends } = open();
+    const message = Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello');
+    reply.relayed(200, message, 5);
+    assert.equal(socket.text, message.toString());
+    assert.equal(socket.pieces.length, 1);
+    assert.deepEqual(ends, [{ clean: true, keepAlive: true }]);
+    assert.deepEqual([reply.status, reply.bytes], [200, 5]);
+    reply.relayed(200, message, 5);
+    assert.equal(socket.pieces.length, 1, 'after the end it is a late voice');
+  });
+
+  test('it is only for who needs no word about the connection', () => {
+    for (const [minor, keepAlive] of [
+      [0, true],
+      [0, false],
+      [1, false],
+    ] as const) {
+      const { reply } = open(minor, keepAlive);
+      assert.equal(reply.plain, false);
+      assert.throws(() => reply.relayed(200, Buffer.from('x'), 1));
+    }
+    const { reply } = open();
+    assert.equal(reply.plain, true);
+    reply.closeAfter();
+    assert.equal(reply.plain, false);
+  });
+
+  test('while its client reads nothing, it is held', async () => {
+    const { socket, reply } = open();
+    socket.stall();
+    reply.relayed(200, Buffer.alloc(1_000), 900);
+    assert.deepEqual([reply.ended, reply.holding], [true, true]);
+    await socket.takeAll();
+    assert.equal(reply.holding, false);
+  });
+
   test('without a length: chunks for HTTP/1.1, the end of the connection for HTTP/1.0', () => {
     const new11 = open();
     new11.reply.begin(200, '', undefined);

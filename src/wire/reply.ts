@@ -79,6 +79,11 @@ export class Reply {
     return this.#ended;
   }
 
+  /** Whether the answer needs no word about the connection: HTTP/1.1, and it goes on. */
+  get plain(): boolean {
+    return this.#keepAlive && this.#minor === 1;
+  }
+
   /** Whether the client can read the chunked coding. */
   get canChunk(): boolean {
     return this.#minor === 1;
@@ -115,19 +120,19 @@ export class Reply {
   }
 
   /**
-   * A whole answer of which the most was made before: `start` is the status line and the lines that are the same for everyone,
-   * `lines` those of this request.
+   * A whole answer of which the most was made before: `lines` are those of this request, `rest` is the rest of the head as it leaves,
+   * blank line included. Only for a plain client.
    */
-  prepared(status: number, start: Buffer, lines: string, body: Buffer): void {
+  prepared(status: number, lines: string, rest: Buffer, body: Buffer): void {
     if (this.#ended) return;
-    if (this.started) throw new Error('a second head');
+    if (this.started || !this.plain) throw new Error('a second head, or one that lacks a line');
     this.status = status;
     this.#framing = 'length';
     this.#left = body.length;
     const socket = this.#socket;
     socket.cork();
-    socket.write(start);
-    socket.write(lines + this.#lastLines(), 'latin1');
+    socket.write(statusLine(status) + lines, 'latin1');
+    socket.write(rest);
     if (body.length <= this.#mostBytes) {
       this.#slice(body);
       socket.uncork();
@@ -139,6 +144,20 @@ export class Reply {
     this.#rest = body;
     this.#restAt = this.#mostBytes;
     this.#pump();
+  }
+
+  /**
+   * A whole answer that was made by another process, head and body in one piece. Only while `plain`.
+   * @param message no longer than a slice, or a stalled client would hold more; its bytes must not change while `holding`
+   * @param length  of the body, which ends the message
+   */
+  relayed(status: number, message: Buffer, length: Bytes): void {
+    if (this.#ended) return;
+    if (this.started || !this.plain) throw new Error('a second head, or one that lacks a line');
+    this.status = status;
+    this.bytes = length;
+    this.#socket.write(message);
+    this.#finish();
   }
 
   /**

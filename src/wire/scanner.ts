@@ -75,6 +75,9 @@ const HOST = FIELD_NUMBER.host;
 const CONTENT_LENGTH = FIELD_NUMBER['content-length'];
 const TRANSFER_ENCODING = FIELD_NUMBER['transfer-encoding'];
 const UPGRADE = FIELD_NUMBER.upgrade;
+const RANGE = FIELD_NUMBER.range;
+const IF_NONE_MATCH = FIELD_NUMBER['if-none-match'];
+const IF_MODIFIED_SINCE = FIELD_NUMBER['if-modified-since'];
 const PROXY_CONNECTION = FIELD_NUMBER['proxy-connection'];
 
 export class HeadScanner {
@@ -294,6 +297,11 @@ export class HeadScanner {
     if (this.#lines[number] === 1) return joined;
     for (let at = first; at < this.#count; at += 1) if (this.#numbers[at] === number) joined += `, ${this.valueAt(at)}`;
     return joined;
+  }
+
+  /** Whether a condition or a range stands in it: most requests want all there is. */
+  get selects(): boolean {
+    return this.#lines[RANGE]! + this.#lines[IF_NONE_MATCH]! + this.#lines[IF_MODIFIED_SINCE]! > 0;
   }
 
   /** How many lines a field has. */

@@ -339,6 +339,8 @@ export interface HouseOptions {
   readonly sendMs?: number;
   /** Requests come from a front of ours. */
   readonly peer?: boolean;
+  /** By default no answer is quick. */
+  readonly answerToken?: string;
 }
 
 const RULES: CacheSiteRules = {
@@ -419,6 +421,7 @@ export async function startHouse(options: HouseOptions = {}): Promise<House> {
     passes,
     house,
     isPeer: () => options.peer ?? false,
+    answerToken: options.answerToken ?? '',
     clientHead: { maxFields: 100, maxBytes: 32 * 1024 },
     position: () => '0'.repeat(48),
     newId: () => 'id-1',
