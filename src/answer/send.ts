@@ -8,9 +8,12 @@ import type { Exchange } from '../wire/connection.ts';
 import { contentRange, multipartParts, parseRange, unsatisfiedRange } from '../wire/range.ts';
 import type { Reply } from '../wire/reply.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
-import { isBodiless } from '../wire/status.ts';
+import { isBodiless, statusLine } from '../wire/status.ts';
 import type { PreparedHead } from './prepared.ts';
 import { type PeerLines, quickLine } from './quick-word.ts';
+
+const SPACE = 0x20;
+const COLON = 0x3a;
 
 /** An answer that is there from its first byte to its last. */
 export interface WholeAnswer {
@@ -30,6 +33,52 @@ export function isNotModified(head: HeadScanner, stored: Validators): boolean {
 /** Whether a range is to be read at all: one Range line, and an If-Range that holds. */
 export function isRangeAsked(head: HeadScanner, stored: Validators): boolean {
   return head.lines('range') === 1 && rangeConditionHolds(head.get('if-range'), stored);
+}
+
+/** What is said of a hit, the same for every request of a moment. */
+export interface Said {
+  /** Age and Cache-Status, with line ends. */
+  readonly text: string;
+  /** Right from here on, and before there, on the clock of whoever says it. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+  /** Hits it was said for. */
+  uses: number;
+  /** From the second one on: the whole head in one piece, in which only the request's id changes from hit to hit. */
+  stamp: Buffer | undefined;
+}
+
+export function saidOf(text: string, fromMs: number, untilMs: number): Said {
+  return { text, fromMs, untilMs, uses: 0, stamp: undefined };
+}
+
+const HEAD_END = '\r\n\r\n';
+
+/** A hit: as `sendWhole`, with what is known to be said of it. */
+export function sendHit(x: Exchange, answer: WholeAnswer, isHead: boolean, said: Said, id: string, peer?: PeerLines): void {
+  const { reply } = x;
+  said.uses += 1;
+  if (said.uses > 1 && peer === undefined && !isHead && !x.head.selects && reply.plain && answer.body.length > 0) {
+    const stamp = stampFor(answer, said, id);
+    if (!reply.stamped(answer.status, stamp, answer.body)) said.stamp = undefined;
+    return;
+  }
+  sendWhole(x, answer, isHead, `${said.text}X-Request-Id: ${id}\r\n`, peer);
+}
+
+// The id is the last thing in it, so that one of another length makes another stamp and nothing else.
+function stampFor({ status, head, body }: WholeAnswer, said: Said, id: string): Buffer {
+  const known = said.stamp;
+  if (known !== undefined) {
+    const at = known.length - HEAD_END.length - id.length;
+    if (known[at - 1] === SPACE && known[at - 2] === COLON) {
+      for (let place = 0; place < id.length; place += 1) known[at + place] = id.charCodeAt(place);
+      return known;
+    }
+  }
+  const lines = `${statusLine(status)}${head.lines}${wholeFraming(status, body)}${said.text}X-Request-Id: ${id}${HEAD_END}`;
+  said.stamp = Buffer.from(lines, 'latin1');
+  return said.stamp;
 }
 
 /**

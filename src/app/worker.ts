@@ -23,9 +23,9 @@ export interface Worker {
   kill(): void;
 }
 
-/** Request ids: a prefix drawn once per process, then a counter. */
+/** Request ids: a prefix drawn once per process, then a counter of six digits for the first two thousand million. */
 export function idMaker(prefix: string): () => string {
-  let next = 0;
+  let next = 36 ** 5;
   return () => {
     next += 1;
     return `${prefix}-${next.toString(36)}`;

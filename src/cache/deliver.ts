@@ -4,7 +4,16 @@
 
 import type { PreparedHead } from '../answer/prepared.ts';
 import type { PeerLines } from '../answer/quick-word.ts';
-import { isNotModified, isRangeAsked, rangeLines, sendWhole, unsatisfiedLines } from '../answer/send.ts';
+import {
+  isNotModified,
+  isRangeAsked,
+  rangeLines,
+  type Said,
+  saidOf,
+  sendHit,
+  sendWhole,
+  unsatisfiedLines,
+} from '../answer/send.ts';
 import type { Bytes, WallMs } from '../base/units.ts';
 import { parseRange } from '../wire/range.ts';
 import { SLICE_BYTES } from '../wire/reply.ts';
@@ -26,8 +35,13 @@ function momentLines(r: NodeRequest, head: PreparedHead, node: string, age: numb
  * @param told what a front of ours is told beside
  */
 export function deliverFresh(r: NodeRequest, answer: Answer, node: string, nowMs: WallMs, told: PeerLines | undefined): void {
-  const moment = `${freshLines(answer.facts, node, nowMs)}X-Request-Id: ${r.id}\r\n`;
-  sendWhole(r.x, { status: answer.status, head: answer.facts.head, body: answer.body }, r.isHead, moment, told);
+  const whole = { status: answer.status, head: answer.facts.head, body: answer.body };
+  sendHit(r.x, whole, r.isHead, saidNow(answer.facts, node, nowMs), r.id, told);
+}
+
+/** Whether what was said last of a fresh answer is still right, and with it that it is fresh. */
+export function isSaid({ said }: AnswerFacts, nowMs: WallMs): boolean {
+  return said !== undefined && nowMs >= said.fromMs && nowMs < said.untilMs;
 }
 
 /**
@@ -40,16 +54,17 @@ export function deliverStored(r: NodeRequest, answer: Answer, node: string, age:
 }
 
 // Age and Cache-Status of a hit change once a second at most.
-function freshLines(facts: AnswerFacts, node: string, nowMs: WallMs): string {
+function saidNow(facts: AnswerFacts, node: string, nowMs: WallMs): Said {
   const known = facts.said;
-  if (known !== undefined && nowMs >= known.fromMs && nowMs < known.untilMs) return known.text;
+  if (known !== undefined && isSaid(facts, nowMs)) return known;
   const { freshness, head } = facts;
   const age = ageSeconds(freshness, nowMs);
   const ttl = Math.floor((freshness.lifetimeMs - ageMs(freshness, nowMs)) / 1000);
   const text = `Age: ${age}\r\nCache-Status: ${head.upstreamStatus}${node}; hit; ttl=${ttl}\r\n`;
   const untilMs = Math.min(freshness.bornMs + (age + 1) * 1000, freshness.bornMs + freshness.lifetimeMs - ttl * 1000);
-  facts.said = { text, fromMs: nowMs, untilMs };
-  return text;
+  const said = saidOf(text, nowMs, untilMs);
+  facts.said = said;
+  return said;
 }
 
 /** Streams a flight's body to one client as it comes in. */

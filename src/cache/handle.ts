@@ -20,7 +20,7 @@ import type { Exchange } from '../wire/connection.ts';
 import { sendFault } from '../wire/error-reply.ts';
 import { firstValue, type HeaderList } from '../wire/headers.ts';
 import type { HeadLimits } from '../wire/scanner.ts';
-import { deliverFresh, deliverStored, FlightDelivery } from './deliver.ts';
+import { deliverFresh, deliverStored, FlightDelivery, isSaid } from './deliver.ts';
 import type { Flight } from './flight.ts';
 import type { FlightHouse, FlightNews, FlightWaiter } from './flight-contract.ts';
 import type { Flights } from './flights.ts';
@@ -153,8 +153,13 @@ export class NodeStory {
       return this.#fetch(r, note, { old: undefined, why, looks, alone: mustBeAlone || this.#goesAlone(r, looks) });
     }
 
-    const freshness = stored.facts.freshness;
     const nowMs = parts.clock.wallMs();
+    // What was found fresh a moment ago is so until its Age or its ttl changes.
+    if (!r.peer && isSaid(stored.facts, nowMs)) {
+      note.result = 'memory';
+      return deliverFresh(r, stored, parts.name, nowMs, undefined);
+    }
+    const { freshness } = stored.facts;
     const verdict = judge(freshness, r.site.rules.grace, nowMs);
     switch (verdict.kind) {
       case 'fresh':

@@ -1,9 +1,10 @@
 // What the node's rooms pass among themselves for one request. Made by the story after the gate; read by flight and deliver.
 
 import type { PreparedHead, ResponseHeaderRules } from '../answer/prepared.ts';
+import type { Said } from '../answer/send.ts';
 import type { NamingSite } from '../asset/asked.ts';
 import type { Reason } from '../base/reasons.ts';
-import type { Bytes, Ms, WallMs } from '../base/units.ts';
+import type { Bytes, Ms } from '../base/units.ts';
 import type { DenyRule } from '../guard/denial.ts';
 import type { RefererGuard } from '../guard/referer.ts';
 import type { Result } from '../metrics/catalogue.ts';
@@ -37,8 +38,8 @@ export interface NodeSite extends NamingSite {
 export interface AnswerFacts {
   readonly freshness: Freshness;
   readonly head: PreparedHead;
-  /** Age and Cache-Status of a hit as they were said last, and when that is right. */
-  said: { readonly text: string; readonly fromMs: WallMs; readonly untilMs: WallMs } | undefined;
+  /** Of a fresh answer, what was said last. */
+  said: Said | undefined;
 }
 
 export type Answer = StoredAnswer<AnswerFacts>;

@@ -3,7 +3,7 @@
 // The sentences stand in the files it imports.
 
 import { isPersonal } from '../answer/personal.ts';
-import { sendWhole } from '../answer/send.ts';
+import { sendHit } from '../answer/send.ts';
 import { AskedReader, type NamingSite } from '../asset/asked.ts';
 import type { SiteTable } from '../asset/site.ts';
 import { Fault } from '../base/fault.ts';
@@ -89,7 +89,7 @@ export class FrontStory {
     if (copy !== undefined) {
       note.result = 'hot';
       note.reason = 'hot';
-      sendWhole(x, copy, isHead, `${hot!.moment(copy, x.startMs)}X-Request-Id: ${note.id}\r\n`);
+      sendHit(x, copy, isHead, hot!.said(copy, x.startMs), note.id);
       return;
     }
 

@@ -292,7 +292,7 @@ test('variants: another Vary makes the old copies go', () => {
 test('Age and Cache-Status as time goes by, with the members before the node', () => {
   const house = new House();
   house.warm('a', { lines: 'Age: 7\r\nCache-Status: origin; hit, n1; hit; ttl=50\r\n', askedMs: house.nowMs - 100 });
-  const said = () => house.hot.moment(house.find('a', request('Range: x\r\n'))!, house.nowMs);
+  const said = () => house.hot.said(house.find('a', request('Range: x\r\n'))!, house.nowMs).text;
   const text = (age: number, ttl: number) => `Age: ${age}\r\nCache-Status: origin; hit, front; hit; ttl=${ttl}; detail=hot\r\n`;
   assert.equal(said(), text(7, 9));
   house.nowMs += 899;

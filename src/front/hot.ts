@@ -7,7 +7,7 @@
 
 import { parseCopyWord } from '../answer/copy-word.ts';
 import type { PreparedHead } from '../answer/prepared.ts';
-import type { WholeAnswer } from '../answer/send.ts';
+import { type Said, saidOf, type WholeAnswer } from '../answer/send.ts';
 import { variantKey, varyNames } from '../answer/variant.ts';
 import { keyHash } from '../asset/key.ts';
 import { formatPosition, type Position } from '../base/position.ts';
@@ -57,9 +57,8 @@ export interface HotCopy extends WholeAnswer {
   readonly retryMs: Ms;
   /** Place in the list of copies. */
   at: number;
-  /** Age and Cache-Status as they were said last, and until when they stay right. */
-  said: string;
-  saidUntilMs: Ms;
+  /** What was said last of it. */
+  said: Said | undefined;
 }
 
 interface Source {
@@ -161,13 +160,13 @@ export class HotCopies {
     return copy;
   }
 
-  /** Age and Cache-Status of a copy that answers now. */
-  moment(copy: HotCopy, nowMs: Ms): string {
-    if (nowMs < copy.saidUntilMs) return copy.said;
+  /** What is to be said of a copy that answers now. */
+  said(copy: HotCopy, nowMs: Ms): Said {
+    if (copy.said !== undefined && nowMs < copy.said.untilMs) return copy.said;
     const age = Math.floor((nowMs - copy.bornMs) / 1000);
     const ttl = Math.floor((copy.expiresMs - nowMs) / 1000);
-    copy.said = `Age: ${age}\r\nCache-Status: ${copy.head.upstreamStatus}front; hit; ttl=${ttl}; detail=hot\r\n`;
-    copy.saidUntilMs = Math.min(copy.bornMs + (age + 1) * 1000, copy.expiresMs - ttl * 1000);
+    const text = `Age: ${age}\r\nCache-Status: ${copy.head.upstreamStatus}front; hit; ttl=${ttl}; detail=hot\r\n`;
+    copy.said = saidOf(text, nowMs, Math.min(copy.bornMs + (age + 1) * 1000, copy.expiresMs - ttl * 1000));
     return copy.said;
   }
 
@@ -295,8 +294,7 @@ export class HotCopies {
       refreshMs: expiresMs - (expiresMs - sinceMs) * REFRESH_SHARE,
       retryMs: (expiresMs - sinceMs) * RETRY_SHARE,
       at: this.#copies.length,
-      said: '',
-      saidUntilMs: Number.NEGATIVE_INFINITY,
+      said: undefined,
     };
     source.variants.set(variant, copy);
     this.#copies.push(copy);

@@ -147,6 +147,32 @@ export class Reply {
   }
 
   /**
+   * A whole answer whose head is there in one piece. Only for a plain client. False: some of the head's bytes are still on their way,
+   * and must not change any more.
+   */
+  stamped(status: number, head: Buffer, body: Buffer): boolean {
+    if (this.#ended) return true;
+    if (this.started || !this.plain) throw new Error('a second head, or one that lacks a line');
+    this.status = status;
+    this.#framing = 'length';
+    this.#left = body.length;
+    const socket = this.#socket;
+    const isWhole = body.length <= this.#mostBytes;
+    socket.cork();
+    socket.write(head);
+    this.#slice(isWhole ? body : body.subarray(0, this.#mostBytes));
+    socket.uncork();
+    const taken = socket.writableLength === 0;
+    if (isWhole) this.#finish();
+    else {
+      this.#rest = body;
+      this.#restAt = this.#mostBytes;
+      this.#pump();
+    }
+    return taken;
+  }
+
+  /**
    * A whole answer that was made by another process, head and body in one piece. Only while `plain`.
    * @param message no longer than a slice, or a stalled client would hold more; its bytes must not change while `holding`
    * @param length  of the body, which ends the message
