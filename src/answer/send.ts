@@ -46,39 +46,52 @@ export interface Said {
   uses: number;
   /** From the second one on: the whole head in one piece, in which only the request's id changes from hit to hit. */
   stamp: Buffer | undefined;
+  /** The same for fronts of ours, and what they are told beside. */
+  peerStamp: Buffer | undefined;
+  peer: PeerLines | undefined;
+  /** Where the node stood in the purge log, as text, when it said that. */
+  peerPosition: string;
 }
 
 export function saidOf(text: string, fromMs: number, untilMs: number): Said {
-  return { text, fromMs, untilMs, uses: 0, stamp: undefined };
+  return { text, fromMs, untilMs, uses: 0, stamp: undefined, peerStamp: undefined, peer: undefined, peerPosition: '' };
 }
 
+/** The last line of a stamp. */
+const ID_NAME = 'X-Request-Id: ';
 const HEAD_END = '\r\n\r\n';
 
-/** A hit: as `sendWhole`, with what is known to be said of it. */
-export function sendHit(x: Exchange, answer: WholeAnswer, isHead: boolean, said: Said, id: string, peer?: PeerLines): void {
+/**
+ * A hit: as `sendWhole`, with what is known to be said of it.
+ * @param isPeer the client is a front of ours: it gets `said.peer` too
+ */
+export function sendHit(x: Exchange, answer: WholeAnswer, isHead: boolean, said: Said, id: string, isPeer: boolean): void {
   const { reply } = x;
+  const peer = isPeer ? said.peer : undefined;
   said.uses += 1;
-  if (said.uses > 1 && peer === undefined && !isHead && !x.head.selects && reply.plain && answer.body.length > 0) {
-    const stamp = stampFor(answer, said, id);
-    if (!reply.stamped(answer.status, stamp, answer.body)) said.stamp = undefined;
+  if (said.uses === 1 || isHead || x.head.selects || !reply.plain || answer.body.length === 0) {
+    sendWhole(x, answer, isHead, `${said.text}${ID_NAME}${id}\r\n`, peer);
     return;
   }
-  sendWhole(x, answer, isHead, `${said.text}X-Request-Id: ${id}\r\n`, peer);
+  let stamp = isPeer ? said.peerStamp : said.stamp;
+  if (stamp === undefined || !stampId(stamp, id)) stamp = stampOf(answer, said.text, id, peer);
+  const kept = reply.stamped(answer.status, stamp, answer.body) ? stamp : undefined;
+  if (isPeer) said.peerStamp = kept;
+  else said.stamp = kept;
 }
 
-// The id is the last thing in it, so that one of another length makes another stamp and nothing else.
-function stampFor({ status, head, body }: WholeAnswer, said: Said, id: string): Buffer {
-  const known = said.stamp;
-  if (known !== undefined) {
-    const at = known.length - HEAD_END.length - id.length;
-    if (known[at - 1] === SPACE && known[at - 2] === COLON) {
-      for (let place = 0; place < id.length; place += 1) known[at + place] = id.charCodeAt(place);
-      return known;
-    }
-  }
-  const lines = `${statusLine(status)}${head.lines}${wholeFraming(status, body)}${said.text}X-Request-Id: ${id}${HEAD_END}`;
-  said.stamp = Buffer.from(lines, 'latin1');
-  return said.stamp;
+// False when the id has another length than the one there: the stamp is made anew.
+function stampId(stamp: Buffer, id: string): boolean {
+  const at = stamp.length - HEAD_END.length - id.length;
+  if (stamp[at - 1] !== SPACE || stamp[at - 2] !== COLON) return false;
+  for (let place = 0; place < id.length; place += 1) stamp[at + place] = id.charCodeAt(place);
+  return true;
+}
+
+function stampOf({ status, head, body }: WholeAnswer, said: string, id: string, peer: PeerLines | undefined): Buffer {
+  const behind = `${said}${head.lines}${wholeFraming(status, body)}${ID_NAME}${id}${HEAD_END}`;
+  const aside = peer === undefined ? '' : quickLine(peer, status, behind.length, body.length) + peer.lines;
+  return Buffer.from(`${statusLine(status)}${aside}${behind}`, 'latin1');
 }
 
 /**

@@ -2,6 +2,7 @@
 // Promises: a length that was declared is kept or the connection is cut; a client that reads slowly holds at most two slices
 // beside what it shares with others.
 
+import { copyLine } from '../answer/copy-word.ts';
 import type { PreparedHead } from '../answer/prepared.ts';
 import type { PeerLines } from '../answer/quick-word.ts';
 import {
@@ -30,18 +31,39 @@ function momentLines(r: NodeRequest, head: PreparedHead, node: string, age: numb
   return `Age: ${age}\r\nCache-Status: ${head.upstreamStatus}${node}; ${outcome.status}${detail}\r\nX-Request-Id: ${r.id}\r\n${peer}`;
 }
 
-/**
- * Sends a stored answer that is fresh.
- * @param told what a front of ours is told beside
- */
-export function deliverFresh(r: NodeRequest, answer: Answer, node: string, nowMs: WallMs, told: PeerLines | undefined): void {
-  const whole = { status: answer.status, head: answer.facts.head, body: answer.body };
-  sendHit(r.x, whole, r.isHead, saidNow(answer.facts, node, nowMs), r.id, told);
+/** What a node says of itself to fronts of ours. */
+export interface NodeWords {
+  readonly name: string;
+  readonly answerToken: string;
+  position(): string;
+}
+
+/** Sends a stored answer that is fresh. */
+export function deliverFresh(r: NodeRequest, answer: Answer, node: NodeWords, nowMs: WallMs): void {
+  const { facts } = answer;
+  const said = isSaid(facts, nowMs) ? facts.said! : saidNow(facts, node.name, nowMs);
+  if (r.peer) {
+    const position = node.position();
+    if (said.peerPosition !== position) {
+      said.peer = peerLines(answer, said, node.answerToken, position);
+      said.peerPosition = position;
+      said.peerStamp = undefined;
+    }
+  }
+  sendHit(r.x, { status: answer.status, head: facts.head, body: answer.body }, r.isHead, said, r.id, r.peer);
 }
 
 /** Whether what was said last of a fresh answer is still right, and with it that it is fresh. */
 export function isSaid({ said }: AnswerFacts, nowMs: WallMs): boolean {
   return said !== undefined && nowMs >= said.fromMs && nowMs < said.untilMs;
+}
+
+// A front of ours may keep a copy for as long as the answer is fresh, counted from the end of this moment, and pass it on without
+// reading its head.
+function peerLines({ status, facts }: Answer, said: Said, token: string, position: string): PeerLines {
+  const { bornMs, lifetimeMs } = facts.freshness;
+  const copy = status === 200 ? copyLine(bornMs + lifetimeMs - said.untilMs, position) : '';
+  return { lines: `X-Deckle-Result: memory\r\n${copy}`, result: 'memory', token };
 }
 
 /**
@@ -55,8 +77,6 @@ export function deliverStored(r: NodeRequest, answer: Answer, node: string, age:
 
 // Age and Cache-Status of a hit change once a second at most.
 function saidNow(facts: AnswerFacts, node: string, nowMs: WallMs): Said {
-  const known = facts.said;
-  if (known !== undefined && isSaid(facts, nowMs)) return known;
   const { freshness, head } = facts;
   const age = ageSeconds(freshness, nowMs);
   const ttl = Math.floor((freshness.lifetimeMs - ageMs(freshness, nowMs)) / 1000);

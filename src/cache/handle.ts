@@ -2,9 +2,7 @@
 // wire → site → guard (who is not a front of ours) → key → store → judge → fresh | stale | expired | absent | pass → deliver.
 // The sentences stand in the files it imports; nothing is decided here that is not a step of that list.
 
-import { copyLine } from '../answer/copy-word.ts';
 import { isPersonal } from '../answer/personal.ts';
-import type { PeerLines } from '../answer/quick-word.ts';
 import { type Asked, AskedReader } from '../asset/asked.ts';
 import type { SiteTable } from '../asset/site.ts';
 import type { Clock } from '../base/clock.ts';
@@ -155,16 +153,16 @@ export class NodeStory {
 
     const nowMs = parts.clock.wallMs();
     // What was found fresh a moment ago is so until its Age or its ttl changes.
-    if (!r.peer && isSaid(stored.facts, nowMs)) {
+    if (isSaid(stored.facts, nowMs)) {
       note.result = 'memory';
-      return deliverFresh(r, stored, parts.name, nowMs, undefined);
+      return deliverFresh(r, stored, parts, nowMs);
     }
     const { freshness } = stored.facts;
     const verdict = judge(freshness, r.site.rules.grace, nowMs);
     switch (verdict.kind) {
       case 'fresh':
         note.result = 'memory';
-        return deliverFresh(r, stored, parts.name, nowMs, r.peer ? this.#tellPeer(stored, verdict.ttlMs) : undefined);
+        return deliverFresh(r, stored, parts, nowMs);
       case 'stale':
         this.#refresh(r, stored);
         return this.#serve(r, note, stored, { result: 'stale', status: `hit; ttl=${-seconds(verdict.overMs)}`, reason: 'grace' });
@@ -182,12 +180,6 @@ export class NodeStory {
   #goesAlone(r: NodeRequest, looks: number): boolean {
     const { passes, clock } = this.#parts;
     return looks >= MOST_LOOKS || passes.why(r.sourceKey, clock.monoMs()) !== undefined;
-  }
-
-  // A front of ours may keep a copy for as long as the answer is fresh, and pass it on without reading its head.
-  #tellPeer({ status }: Answer, ttlMs: Ms): PeerLines {
-    const copy = status === 200 ? copyLine(ttlMs, this.#parts.position()) : '';
-    return { lines: `X-Deckle-Result: memory\r\n${copy}`, result: 'memory', token: this.#parts.answerToken };
   }
 
   #serve(r: NodeRequest, note: NodeNote, stored: Answer, outcome: Outcome): void {

@@ -89,7 +89,7 @@ export class FrontStory {
     if (copy !== undefined) {
       note.result = 'hot';
       note.reason = 'hot';
-      sendHit(x, copy, isHead, hot!.said(copy, x.startMs), note.id);
+      sendHit(x, copy, isHead, hot!.said(copy, x.startMs), note.id, false);
       return;
     }
 
