@@ -44,11 +44,17 @@ const LONGEST_REMEMBERED = 256;
 
 export class AskedReader<S extends NamingSite> {
   readonly #sites: SiteTable<S>;
-  readonly #said = new PerFields(readSaid);
+  readonly #said: PerFields<Said>;
   readonly #remembered: (Remembered<S> | undefined)[] = new Array(PLACES).fill(undefined);
 
   constructor(sites: SiteTable<S>) {
     this.#sites = sites;
+    // A front's connections carry requests of many clients, which seldom differ in this.
+    let last: Said | undefined;
+    this.#said = new PerFields((head) => {
+      last = readSaid(head, last);
+      return last;
+    });
   }
 
   read(head: HeadScanner): Asked<S> | Fault {
@@ -109,10 +115,12 @@ interface Said {
   readonly authority: string;
 }
 
-function readSaid(head: HeadScanner): Said {
+/** @param last what another head said, which is said again if all of it is equal */
+function readSaid(head: HeadScanner, last: Said | undefined): Said {
   const field = head.get('host');
   const nobody = { field, host: '', authority: '' };
   if (isLoop(head.list('cdn-loop'))) return { ...nobody, fault: new Fault('DECKLE_LOOP') };
+  if (last !== undefined && last.field === field && last.fault === undefined) return last;
   if (field === undefined) return { ...nobody, fault: undefined };
   const host = parseHost(field);
   if (host === undefined) return { ...nobody, fault: new Fault('DECKLE_BAD_HOST') };

@@ -130,7 +130,6 @@ export class NodeStory {
       sourceKey: asked.key,
       target: asked.target,
       clientHost: asked.authority,
-      forwardedFor: peer ? (x.head.list('x-forwarded-for') ?? note.client) : note.client,
       id: note.id,
       isHead,
       peer,
@@ -343,7 +342,7 @@ interface Landing {
 function sentFields(r: NodeRequest): HeaderList {
   const { head } = r.x;
   const own = ownFields({
-    forwardedFor: r.forwardedFor,
+    forwardedFor: (r.peer ? head.list('x-forwarded-for') : undefined) ?? r.x.peerAddress,
     requestId: r.id,
     via: head.list('via'),
     cdnLoop: head.list('cdn-loop'),

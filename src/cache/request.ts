@@ -51,7 +51,6 @@ export interface NodeRequest {
   /** Path and kept query, as sent to the origin. */
   readonly target: string;
   readonly clientHost: string;
-  readonly forwardedFor: string;
   readonly id: string;
   readonly isHead: boolean;
   /** It came from a front of ours. */
