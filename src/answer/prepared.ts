@@ -19,8 +19,6 @@ export interface PreparedHead {
   readonly upstreamStatus: string;
   /** The subset of the lines that a 304 carries (RFC 9110 §15.4.5). */
   readonly notModifiedLines: string;
-  /** Lines, framing and blank line of the whole answer to a plain client, as they leave; made with the first hit. */
-  whole: Buffer | undefined;
 }
 
 export interface ResponseHeaderRules {
@@ -93,7 +91,6 @@ export function prepareHead(headers: HeaderList, rules: ResponseHeaderRules, res
     date,
     upstreamStatus: upstream === undefined ? '' : `${upstream}, `,
     notModifiedLines,
-    whole: undefined,
   };
 }
 

@@ -12,9 +12,6 @@ import { isBodiless, statusLine } from '../wire/status.ts';
 import type { PreparedHead } from './prepared.ts';
 import { type PeerLines, quickLine } from './quick-word.ts';
 
-const SPACE = 0x20;
-const COLON = 0x3a;
-
 /** An answer that is there from its first byte to its last. */
 export interface WholeAnswer {
   readonly status: number;
@@ -42,10 +39,10 @@ export interface Said {
   /** Right from here on, and before there, on the clock of whoever says it. */
   readonly fromMs: number;
   readonly untilMs: number;
-  /** Hits it was said for. */
-  uses: number;
-  /** From the second one on: the whole head in one piece, in which only the request's id changes from hit to hit. */
+  /** The whole head in one piece, in which only the request's id changes from hit to hit. */
   stamp: Buffer | undefined;
+  /** Length of the id that both stamps have room for. */
+  idLength: number;
   /** The same for fronts of ours, and what they are told beside. */
   peerStamp: Buffer | undefined;
   peer: PeerLines | undefined;
@@ -54,7 +51,7 @@ export interface Said {
 }
 
 export function saidOf(text: string, fromMs: number, untilMs: number): Said {
-  return { text, fromMs, untilMs, uses: 0, stamp: undefined, peerStamp: undefined, peer: undefined, peerPosition: '' };
+  return { text, fromMs, untilMs, stamp: undefined, idLength: 0, peerStamp: undefined, peer: undefined, peerPosition: '' };
 }
 
 /** The last line of a stamp. */
@@ -68,24 +65,27 @@ const HEAD_END = '\r\n\r\n';
 export function sendHit(x: Exchange, answer: WholeAnswer, isHead: boolean, said: Said, id: string, isPeer: boolean): void {
   const { reply } = x;
   const peer = isPeer ? said.peer : undefined;
-  said.uses += 1;
-  if (said.uses === 1 || isHead || x.head.selects || !reply.plain || answer.body.length === 0) {
+  if (isHead || x.head.selects || !reply.plain || answer.body.length === 0) {
     sendWhole(x, answer, isHead, `${said.text}${ID_NAME}${id}\r\n`, peer);
     return;
   }
+  if (said.idLength !== id.length) {
+    said.stamp = undefined;
+    said.peerStamp = undefined;
+    said.idLength = id.length;
+  }
   let stamp = isPeer ? said.peerStamp : said.stamp;
-  if (stamp === undefined || !stampId(stamp, id)) stamp = stampOf(answer, said.text, id, peer);
+  if (stamp === undefined) stamp = stampOf(answer, said.text, id, peer);
+  else stampId(stamp, id);
   const kept = reply.stamped(answer.status, stamp, answer.body) ? stamp : undefined;
   if (isPeer) said.peerStamp = kept;
   else said.stamp = kept;
 }
 
-// False when the id has another length than the one there: the stamp is made anew.
-function stampId(stamp: Buffer, id: string): boolean {
+/** @param id as long as the one it replaces */
+function stampId(stamp: Buffer, id: string): void {
   const at = stamp.length - HEAD_END.length - id.length;
-  if (stamp[at - 1] !== SPACE || stamp[at - 2] !== COLON) return false;
   for (let place = 0; place < id.length; place += 1) stamp[at + place] = id.charCodeAt(place);
-  return true;
 }
 
 function stampOf({ status, head, body }: WholeAnswer, said: string, id: string, peer: PeerLines | undefined): Buffer {
@@ -96,7 +96,7 @@ function stampOf({ status, head, body }: WholeAnswer, said: string, id: string, 
 
 /**
  * @param moment the field lines of this request: Age, Cache-Status, X-Request-Id
- * @param peer   lines that a front of ours is told beside them; see quick-word.ts for `token` and `result`
+ * @param peer   what a front of ours is told beside them
  */
 export function sendWhole(x: Exchange, answer: WholeAnswer, isHead: boolean, moment: string, peer?: PeerLines): void {
   const { head: asked, reply } = x;
@@ -109,13 +109,8 @@ export function sendWhole(x: Exchange, answer: WholeAnswer, isHead: boolean, mom
     }
     if (!isHead && isRangeAsked(asked, head) && sendRange(reply, answer, asked.get('range'), told)) return;
   }
-  if (isHead || body.length === 0 || !reply.plain)
-    reply.whole(status, head.lines + wholeFraming(status, body) + told, isHead || body.length === 0 ? undefined : body);
-  else {
-    head.whole ??= Buffer.from(`${head.lines}${wholeFraming(status, body)}\r\n`, 'latin1');
-    const before = peer === undefined ? '' : quickLine(peer, status, moment.length + head.whole.length, body.length) + peer.lines;
-    reply.prepared(status, before + moment, head.whole, body);
-  }
+  const lines = head.lines + wholeFraming(status, body) + told;
+  reply.whole(status, lines, isHead || body.length === 0 ? undefined : body);
 }
 
 function wholeFraming(status: number, body: Buffer): string {

@@ -15,7 +15,7 @@ import {
   sendWhole,
   unsatisfiedLines,
 } from '../answer/send.ts';
-import type { Bytes, WallMs } from '../base/units.ts';
+import type { Bytes, Ms, WallMs } from '../base/units.ts';
 import { parseRange } from '../wire/range.ts';
 import { SLICE_BYTES } from '../wire/reply.ts';
 import { isBodiless } from '../wire/status.ts';
@@ -31,6 +31,9 @@ function momentLines(r: NodeRequest, head: PreparedHead, node: string, age: numb
   return `Age: ${age}\r\nCache-Status: ${head.upstreamStatus}${node}; ${outcome.status}${detail}\r\nX-Request-Id: ${r.id}\r\n${peer}`;
 }
 
+/** Less than this left is told to the millisecond. */
+const SHORT_MS: Ms = 10_000;
+
 /** What a node says of itself to fronts of ours. */
 export interface NodeWords {
   readonly name: string;
@@ -44,8 +47,11 @@ export function deliverFresh(r: NodeRequest, answer: Answer, node: NodeWords, no
   const said = isSaid(facts, nowMs) ? facts.said! : saidNow(facts, node.name, nowMs);
   if (r.peer) {
     const position = node.position();
-    if (said.peerPosition !== position) {
-      said.peer = peerLines(answer, said, node.answerToken, position);
+    const endsMs = facts.freshness.bornMs + facts.freshness.lifetimeMs;
+    // What is said once a moment counts from the moment's end; of a short life that would be too much.
+    const isShort = endsMs - nowMs < SHORT_MS;
+    if (isShort || said.peerPosition !== position) {
+      said.peer = peerLines(answer, endsMs - (isShort ? nowMs : said.untilMs), node.answerToken, position);
       said.peerPosition = position;
       said.peerStamp = undefined;
     }
@@ -58,11 +64,9 @@ export function isSaid({ said }: AnswerFacts, nowMs: WallMs): boolean {
   return said !== undefined && nowMs >= said.fromMs && nowMs < said.untilMs;
 }
 
-// A front of ours may keep a copy for as long as the answer is fresh, counted from the end of this moment, and pass it on without
-// reading its head.
-function peerLines({ status, facts }: Answer, said: Said, token: string, position: string): PeerLines {
-  const { bornMs, lifetimeMs } = facts.freshness;
-  const copy = status === 200 ? copyLine(bornMs + lifetimeMs - said.untilMs, position) : '';
+// A front of ours may keep a copy for as long as the answer is fresh, and pass it on without reading its head.
+function peerLines({ status }: Answer, lifetimeMs: Ms, token: string, position: string): PeerLines {
+  const copy = status === 200 ? copyLine(lifetimeMs, position) : '';
   return { lines: `X-Deckle-Result: memory\r\n${copy}`, result: 'memory', token };
 }
 

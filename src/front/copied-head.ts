@@ -52,7 +52,6 @@ export function copiedHead(text: string): CopiedHead {
       lastModified: first.get('last-modified'),
       date: first.get('date') ?? '',
       upstreamStatus: upstreamOf(members.join(', ')),
-      whole: undefined,
     },
     ageSeconds: /^\d{1,10}$/.test(age) ? Number(age) : 0,
   };

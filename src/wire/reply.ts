@@ -9,8 +9,8 @@ import { statusLine } from './status.ts';
 
 /**
  * The largest piece handed to a socket at once, and no more than half of what the socket would hold: a stalled reader holds no more
- * than two of them. TLS sockets hold less, and that is well: each piece in flight is there a second time, encrypted (1,000 stalled
- * readers of 8 MB: 89 MB with the halves of 32 KB that come of it, 172 MB with 64 KB).
+ * than two of them. TLS sockets hold less, and that is well: each piece in flight is there a second time, encrypted (a stalled
+ * reader of 8 MB costs 89 KB with the halves of 32 KB that come of it, 172 KB with 64 KB).
  */
 export const SLICE_BYTES: Bytes = 64 * 1024;
 /** What one answer may write in one turn of the loop: a kernel that takes megabytes at once must not make everyone else wait. */
@@ -116,33 +116,6 @@ export class Reply {
     }
     this.#rest = body;
     this.#restAt = first.length;
-    this.#pump();
-  }
-
-  /**
-   * A whole answer of which the most was made before: `lines` are those of this request, `rest` is the rest of the head as it leaves,
-   * blank line included. Only for a plain client.
-   */
-  prepared(status: number, lines: string, rest: Buffer, body: Buffer): void {
-    if (this.#ended) return;
-    if (this.started || !this.plain) throw new Error('a second head, or one that lacks a line');
-    this.status = status;
-    this.#framing = 'length';
-    this.#left = body.length;
-    const socket = this.#socket;
-    socket.cork();
-    socket.write(statusLine(status) + lines, 'latin1');
-    socket.write(rest);
-    if (body.length <= this.#mostBytes) {
-      this.#slice(body);
-      socket.uncork();
-      this.#finish();
-      return;
-    }
-    this.#slice(body.subarray(0, this.#mostBytes));
-    socket.uncork();
-    this.#rest = body;
-    this.#restAt = this.#mostBytes;
     this.#pump();
   }
 
