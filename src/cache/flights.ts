@@ -33,7 +33,7 @@ export class Flights {
 
   landed(flight: { readonly order: FlightOrder }): void {
     const flights = this.#bySource.get(flight.order.sourceKey);
-    const at = flights?.findIndex((one) => one === flight) ?? -1;
+    const at = flights?.indexOf(flight as Flight) ?? -1;
     if (flights === undefined || at < 0) return;
     flights.splice(at, 1);
     if (flights.length === 0) this.#bySource.delete(flight.order.sourceKey);
