@@ -1,24 +1,12 @@
 // The whole command on a node of deckle and an nginx, for a second each. What they cost is not judged here.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import test from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { type Ran, runCommand } from '../../test/support/commands.ts';
+import { CHECKOUT } from '../../test/support/edge.ts';
 
-const COMMAND = fileURLToPath(new URL('compare.ts', import.meta.url));
-
-async function compare(...argv: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  const env = { ...process.env };
-  delete env['NODE_TEST_CONTEXT'];
-  const child = spawn(process.execPath, [COMMAND, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
-  await once(child, 'close');
-  return { code: child.exitCode, out, err };
-}
+const compare = (...argv: string[]): Promise<Ran> =>
+  runCommand([process.execPath, 'loadtest/compare/compare.ts', ...argv], { cwd: CHECKOUT });
 
 interface Printed {
   readonly ok: boolean;

@@ -11,7 +11,7 @@ import type { Exchange } from '../wire/connection.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
 import { isBodiless } from '../wire/status.ts';
 import { type RequestHeads, type RequestWords, responseLines } from './heads.ts';
-import type { HotCopies, Taking } from './hot.ts';
+import type { HotCopies } from './hot.ts';
 import type { Joined, Joins } from './joins.ts';
 import type { NodeLink } from './link.ts';
 import type { AnswerTimes } from './node-socket.ts';
@@ -19,6 +19,7 @@ import type { FrontNote } from './note.ts';
 import { Relay, type RelayEvents } from './relay.ts';
 import { after, askingLines, isRemainder, promised, type Remainder } from './remainder.ts';
 import type { Ring, RingWalk } from './ring.ts';
+import type { Taking } from './taking.ts';
 
 export interface ErrandParts {
   readonly clock: Clock;

@@ -45,7 +45,6 @@ export class FrontStory {
   readonly #parts: FrontParts;
   readonly #asked: AskedReader<FrontSite>;
   readonly #verdicts = new RefererVerdicts();
-
   readonly #giveUp = ({ x, note, words }: Order, fault: Fault) => this.#refuse(x, note, fault, words.isHead);
 
   constructor(parts: FrontParts) {

@@ -4,7 +4,8 @@ import { keyHash } from '../asset/key.ts';
 import type { Position } from '../base/position.ts';
 import { formatPosition } from '../base/position.ts';
 import { HeadScanner } from '../wire/scanner.ts';
-import { HotCopies, type HotCopy, type Taking } from './hot.ts';
+import { HotCopies, type HotCopy } from './hot.ts';
+import type { Taking } from './taking.ts';
 
 const KB = 1024;
 const MB = 1024 * KB;

@@ -6,7 +6,6 @@
 // than this front's own place in the purge log.
 
 import { parseCopyWord } from '../answer/copy-word.ts';
-import type { PreparedHead } from '../answer/prepared.ts';
 import { type Said, saidOf, type WholeAnswer } from '../answer/send.ts';
 import { variantKey, varyNames } from '../answer/variant.ts';
 import { keyHash } from '../asset/key.ts';
@@ -15,6 +14,7 @@ import type { Bytes, Ms } from '../base/units.ts';
 import type { HeadScanner } from '../wire/scanner.ts';
 import { copiedHead } from './copied-head.ts';
 import { HeavyHitters } from './heavy-hitters.ts';
+import { Taking } from './taking.ts';
 
 export interface HotOptions {
   readonly maxBytes: Bytes;
@@ -386,61 +386,6 @@ export class HotCopies {
   }
 }
 
-interface TakingOf {
-  readonly key: string;
-  readonly variant: string;
-  readonly names: readonly string[];
-  readonly hash: number;
-  readonly head: PreparedHead;
-  readonly cost: Bytes;
-  /** Of the cost, what the copy that it replaces has already. */
-  readonly renewed: Bytes;
-  readonly length: Bytes;
-  readonly bornMs: Ms;
-  readonly expiresMs: Ms;
-  readonly sinceMs: Ms;
-}
-
-/** A copy that is being made while its bytes pass. After its end every call is a no-op. */
-export class Taking {
-  readonly of: TakingOf;
-  readonly #hot: HotCopies;
-  #body: Buffer | undefined;
-  #filled = 0;
-
-  constructor(hot: HotCopies, of: TakingOf) {
-    this.#hot = hot;
-    this.of = of;
-    this.#body = Buffer.allocUnsafeSlow(of.length);
-  }
-
-  /** The next bytes of the body: they are copied. */
-  add(bytes: Buffer): void {
-    if (this.#body === undefined) return;
-    if (this.#filled + bytes.length > this.#body.length) {
-      this.drop();
-      return;
-    }
-    bytes.copy(this.#body, this.#filled);
-    this.#filled += bytes.length;
-  }
-
-  /** The answer has come to its end. */
-  done(): void {
-    const body = this.#body;
-    if (body === undefined) return;
-    this.#body = undefined;
-    this.#hot.taken(this, this.#filled === body.length ? body : undefined);
-  }
-
-  /** It will not, or is not wanted any more. */
-  drop(): void {
-    if (this.#body === undefined) return;
-    this.#body = undefined;
-    this.#hot.taken(this, undefined);
-  }
-}
-
 /** What a hit spares, for each byte of room. */
 function worth(length: Bytes, cost: Bytes): number {
   return (RELAY_WORTH + length) / cost;
@@ -452,12 +397,7 @@ function guessedValue(count: number, length: Bytes): number {
 }
 
 function asksForAll(head: HeadScanner): boolean {
-  return (
-    head.method === 'GET' &&
-    head.lines('range') === 0 &&
-    head.lines('if-none-match') === 0 &&
-    head.lines('if-modified-since') === 0
-  );
+  return head.method === 'GET' && !head.selects;
 }
 
 // The names of Vary that tell requests apart at the origin; undefined when no other request can be known to match.

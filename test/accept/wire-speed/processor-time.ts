@@ -2,12 +2,11 @@
 // At bounded size the processes run and every answer is checked, and what they cost is told and not judged: a shared machine in the
 // middle of other tests says nothing about speed.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { runCommand } from '../../support/commands.ts';
+import { CHECKOUT } from '../../support/edge.ts';
 import type { Row, Scale } from '../line.ts';
 
-const COMMAND = fileURLToPath(new URL('../../../loadtest/compare/compare.ts', import.meta.url));
+const MOST_MS = 20 * 60_000;
 
 interface Printed {
   readonly rows: readonly {
@@ -41,7 +40,11 @@ export async function processorTime(numbers: readonly number[], scale: Scale, on
       ? ['--rounds', '5', '--seconds', '4']
       : ['--rounds', '1', '--seconds', '1', '--no-repeated', '--cores', '0,0'];
   const which = scale === 'full' || only === '' ? [] : ['--only', only];
-  const { out, err } = await run(['--rows', numbers.join(','), ...size, ...which, '--json']);
+  const flags = ['--rows', numbers.join(','), ...size, ...which, '--json'];
+  const { out, err } = await runCommand([process.execPath, 'loadtest/compare/compare.ts', ...flags], {
+    cwd: CHECKOUT,
+    mostMs: MOST_MS,
+  });
   if (out === '') return [{ asked: 'the comparison runs', reached: err.trim().split('\n').at(-1) ?? '', ok: false }];
   const { rows } = JSON.parse(out) as Printed;
   return rows.flatMap((row) => {
@@ -62,20 +65,4 @@ export async function processorTime(numbers: readonly number[], scale: Scale, on
     };
     return [...told, ...judged, wrong];
   });
-}
-
-async function run(argv: readonly string[]): Promise<{ readonly out: string; readonly err: string }> {
-  const env = { ...process.env };
-  delete env['NODE_TEST_CONTEXT'];
-  const child = spawn(process.execPath, [COMMAND, ...argv], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let out = '';
-  let err = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    out += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    err += chunk.toString();
-  });
-  await once(child, 'close');
-  return { out, err };
 }
